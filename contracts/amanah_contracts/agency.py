@@ -1,0 +1,39 @@
+"""Orders that an agency writes to its own topic, `amanah.agency.<code>.replies`. Key: the complaint id."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from amanah_contracts.envelope import Command
+from amanah_contracts.vocabulary import AgencyCode, Narrative
+
+
+class AcknowledgeCase(Command):
+    """We have taken the complaint in hand."""
+
+    stem: ClassVar[str] = "case.acknowledge"
+
+
+class ReplyToCase(Command):
+    """Here is our answer to the citizen."""
+
+    stem: ClassVar[str] = "case.reply"
+
+    reply: Narrative
+
+
+class ResolveCase(Command):
+    """The complaint is settled."""
+
+    stem: ClassVar[str] = "case.resolve"
+
+    outcome: Narrative | None = None
+
+
+class DeclineCase(Command):
+    """The complaint is not ours."""
+
+    stem: ClassVar[str] = "case.decline"
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    proposed_agency: AgencyCode | None = None

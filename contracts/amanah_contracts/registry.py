@@ -1,0 +1,29 @@
+"""Every message of Amanah, found by its `ce_type`."""
+
+from amanah_contracts import agency, casework, intake, notifier, routing, sla_monitor
+from amanah_contracts.envelope import Command, Event, Registry
+
+EVENTS: tuple[type[Event], ...] = (
+    intake.ComplaintSubmitted,
+    routing.ComplaintRouted,
+    routing.TriageRequested,
+    casework.CaseAcknowledged,
+    casework.CaseReplied,
+    casework.CaseResolved,
+    casework.CaseDeclined,
+    casework.CaseOrderRefused,
+    sla_monitor.DeadlineStarted,
+    sla_monitor.DeadlineMet,
+    sla_monitor.DeadlineBreached,
+    sla_monitor.DeadlineBreachWithdrawn,
+    sla_monitor.DeadlineCancelled,
+    notifier.NoticeSent,
+    notifier.NoticeFailed,
+)
+COMMANDS: tuple[type[Command], ...] = (
+    agency.AcknowledgeCase,
+    agency.ReplyToCase,
+    agency.ResolveCase,
+    agency.DeclineCase,
+)
+REGISTRY = Registry(*EVENTS, *COMMANDS)
