@@ -1,0 +1,103 @@
+"""FastStream, set so that it loses nothing: raw records, explicit offsets, no acknowledgement before the effect.
+
+Its defaults would: `ACK_FIRST` commits before the handler ran, headers are decoded before any handler may object (one that
+is not UTF-8 then stalls the partition for good), and `ack()` without offsets skips what failed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+
+from amanah_chassis.batch import Origin
+from amanah_chassis.decode import origin
+from amanah_chassis.logs import logger
+
+log = logger(__name__)
+
+KAFKA_ERRORS = (KafkaError,)
+
+Apply = Callable[[Sequence[Origin]], Awaitable[None]]
+
+
+def make_broker(bootstrap: str) -> KafkaBroker:
+    """A broker that hands over what it reads untouched and publishes nothing: sending is the relay's."""
+    return KafkaBroker(
+        bootstrap,
+        apply_types=False,
+        logger=None,
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        metadata_max_age_ms=5_000,
+    )
+
+
+def subscribe(
+    broker: KafkaBroker,
+    apply: Apply,
+    crash: Callable[[BaseException], None],
+    *,
+    group: str,
+    instance: str,
+    topics: Sequence[str] = (),
+    pattern: str | None = None,
+    batch_size: int = 500,
+) -> None:
+    """Reads `topics` (or those that match `pattern`) from the earliest record and commits offsets only after `apply`.
+
+    `crash` is called when the chassis itself fails: going on would skip records, so the process must end.
+    """
+    subscriber = broker.subscriber(
+        *topics,
+        pattern=pattern,
+        batch=True,
+        max_records=batch_size,
+        group_id=group,
+        group_instance_id=f"{group}.{instance}",
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        parser=_untouched,
+        decoder=_undecoded,
+        session_timeout_ms=10_000,
+        fetch_max_wait_ms=200,
+    )
+
+    async def on_records(records: tuple[Any, ...]) -> None:
+        try:
+            await apply([origin(record) for record in records])
+            await _commit(subscriber.consumer, records)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - FastStream would log it and go on to the next record
+            crash(error)
+            await asyncio.Event().wait()
+
+    subscriber(on_records)
+
+
+async def _commit(consumer: Any, records: Sequence[Any]) -> None:
+    offsets: dict[TopicPartition, int] = {}
+    for record in records:
+        partition = TopicPartition(record.topic, record.partition)
+        offsets[partition] = max(offsets.get(partition, 0), record.offset + 1)
+    try:
+        await consumer.commit(offsets)
+    except (CommitFailedError, IllegalStateError):
+        # The partitions went to another member meanwhile. It will read these records again and find them applied.
+        log.warning("offsets not committed: the group was rebalanced", extra={"records": len(records)})
+    except KafkaError as error:
+        log.warning("offsets not committed", extra={"error": type(error).__name__, "records": len(records)})
+
+
+async def _untouched(records: tuple[Any, ...]) -> KafkaMessage:
+    return KafkaMessage(body=b"", headers={}, raw_message=records, consumer=FAKE_CONSUMER)
+
+
+async def _undecoded(message: KafkaMessage) -> Any:
+    return message.raw_message

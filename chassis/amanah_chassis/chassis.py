@@ -1,0 +1,52 @@
+"""What a running service holds: its pool, clock and relay; and the one way to commit."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from amanah_chassis import outbox
+from amanah_chassis.batch import Transaction
+from amanah_chassis.clock import Clock
+from amanah_chassis.database import open_pool
+from amanah_chassis.relay import Relay
+from amanah_chassis.settings import ChassisSettings
+
+
+class Chassis:
+    """Engine and wheels of one process; `open()` it as a context."""
+
+    def __init__(self, settings: Any, pool: asyncpg.Pool, clock: Clock, relay: Relay) -> None:
+        self.settings = settings
+        self.pool = pool
+        self.clock = clock
+        self.relay = relay
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: ChassisSettings, name: str) -> AsyncIterator["Chassis"]:
+        """A connected chassis; its relay is made but not running."""
+        pool = await open_pool(settings.database, settings.pool_size)
+        clock = await Clock.open(pool, settings.database)
+        relay = Relay(settings.database, settings.kafka, f"amanah.{name}")
+        try:
+            yield cls(settings, pool, clock, relay)
+        finally:
+            await clock.close()
+            await pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """State and events commit together or not at all; the relay wakes when there is something to send."""
+        async with self.pool.acquire() as db:
+            async with db.transaction():
+                reading = await self.clock.read(db)
+                tx = Transaction(db, reading.now, reading.settled)
+                yield tx
+                if tx.emitted:
+                    await outbox.write(db, tx.emitted, tx.now)
+                    if not self.relay.leading:
+                        await db.execute("select pg_notify('chassis_outbox', '')")
+            if tx.emitted:
+                self.relay.wake()

@@ -1,0 +1,232 @@
+"""Applies records: decode, order, hand to handlers in waves, record the positions, all in one transaction a batch.
+
+    records ──decode──► deliveries ──positions──► waves ──handlers──► state + outbox + positions ──COMMIT──► offsets
+       │ unreadable          │ behind: duplicate, dropped
+       ▼                     │ ahead: parked until the gap is filled
+    dead letter              ▼
+
+A wave holds at most one message per subject, so a handler may load and record set-based. When a batch fails by the fault of
+a record, it is bisected until that record stands alone and is dead-lettered; later records of its stream then find a gap
+before them and are parked, and everything else goes on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from time import perf_counter
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from amanah_chassis import dead_letter, metrics, parked, positions, telemetry
+from amanah_chassis.batch import Batch, Delivered, Handler, Origin, Transaction
+from amanah_chassis.chassis import Chassis
+from amanah_chassis.database import Connection
+from amanah_chassis.decode import delivered, message_type
+from amanah_chassis.errors import TRANSIENT, Refused
+from amanah_chassis.logs import logger
+from amanah_chassis.waves import Plan, plan
+from amanah_contracts.envelope import Message, Registry
+
+log = logger(__name__)
+
+T = TypeVar("T")
+SetAside = list[tuple[Delivered[Any], str]]
+
+
+class Consumer:
+    """Applies records of any topic with the handlers of one service."""
+
+    def __init__(
+        self, chassis: Chassis, context: Any, registry: Registry, handlers: Mapping[type[Message], Handler]
+    ) -> None:
+        self._chassis = chassis
+        self._context = context
+        self._registry = registry
+        self._handlers = handlers
+        self._parked_possible = True  # until a look at the table says otherwise
+
+    async def apply(self, records: Sequence[Origin]) -> None:
+        """Returns when every record has had its effect, or is dead-lettered or parked, durably. Waits out transient
+        faults with back-off for as long as they last; raises nothing but cancellation."""
+        started = perf_counter()
+        readable, unreadable = self._decode(records)
+        for origin, refused in unreadable:
+            await self._bury(origin, refused.reason, str(refused))
+        await self._apply_or_bisect(readable)
+        metrics.BATCH_SECONDS.observe(perf_counter() - started)
+
+    async def replay(self, record: Origin) -> None:
+        """Applies one record; raises what stops it, buries nothing."""
+        item = delivered(record, message_type(record, self._registry))
+        await self._unpark(await self._commit([item]))
+
+    async def sweep(self) -> None:
+        """Takes up parked records whose gap was filled by another process, or by a process that died."""
+        async with self._chassis.pool.acquire() as db:
+            self._parked_possible = await parked.any_parked(db)
+            rows = await parked.all_due(db, 500) if self._parked_possible else []
+        for row in rows:
+            await self._unpark(await self._apply_parked(row))
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def _decode(self, records: Iterable[Origin]) -> tuple[list[Delivered[Any]], list[tuple[Origin, Refused]]]:
+        readable: list[Delivered[Any]] = []
+        unreadable: list[tuple[Origin, Refused]] = []
+        for origin in records:
+            try:
+                message = message_type(origin, self._registry)
+                if message in self._handlers:
+                    readable.append(delivered(origin, message))
+                else:
+                    metrics.RECORDS.labels(origin.topic, "skipped").inc()
+            except Refused as refused:
+                unreadable.append((origin, refused))
+        return readable, unreadable
+
+    # -- applying ----------------------------------------------------------------------------------------------------
+
+    async def _apply_or_bisect(self, items: Sequence[Delivered[Any]]) -> None:
+        if not items:
+            return
+        try:
+            moved = await _patiently(partial(self._commit, items), len(items))
+        except Exception as fault:
+            if len(items) == 1:
+                log.error("record failed", extra={"type": items[0].event.type()}, exc_info=fault)
+                await self._bury(items[0].origin, "handler_failed", _describe(fault))
+                return
+            middle = len(items) // 2
+            await self._apply_or_bisect(items[:middle])
+            await self._apply_or_bisect(items[middle:])
+        else:
+            await self._unpark(moved)
+
+    async def _commit(self, items: Sequence[Delivered[Any]], parked_id: int | None = None) -> set[UUID]:
+        """One transaction; answers the subjects that moved on. With `parked_id` the record's place among the parked is
+        given up in the same transaction, so that a crash neither loses nor doubles it."""
+        spans = [_start_span(item) for item in items] if telemetry.enabled() else []
+        try:
+            async with self._chassis.transaction() as tx:
+                if parked_id is not None and not await parked.take(tx.db, parked_id):
+                    return set()
+                await self._translate_times(tx.db, items)
+                known = await positions.load(tx.db, {(item.source, item.event.subject) for item in items if item.seq})
+                planned = plan(items, known)
+                set_aside = await self._run_waves(tx, planned)
+                if set_aside:
+                    self._parked_possible = True
+                    await parked.park(tx.db, set_aside, tx.now)
+                await positions.advance(tx.db, known, planned.after)
+        finally:
+            for span in spans:
+                if span is not None:
+                    span.end()
+        _count(planned, set_aside)
+        waiting = {id(item) for item, _ in set_aside}
+        return {item.event.subject for wave in planned.waves for item in wave if id(item) not in waiting}
+
+    async def _run_waves(self, tx: Transaction, planned: Plan) -> SetAside:
+        """Runs the handlers; answers what must wait. When a handler sets a delivery aside, the rest of its stream waits
+        behind it, and the stream's position stays before it."""
+        set_aside: SetAside = [(item, parked.GAP) for item in planned.ahead]
+        held: set[positions.Stream] = set()
+        for wave in planned.waves:
+            by_class: dict[type[Message], list[Delivered[Any]]] = {}
+            for item in wave:
+                if held and (item.source, item.event.subject) in held:
+                    set_aside.append((item, parked.GAP))
+                else:
+                    by_class.setdefault(type(item.event), []).append(item)
+            for message, deliveries in by_class.items():
+                batch: Batch[Any] = Batch(tx.db, tx.now, tx.settled, tx.emitted, deliveries)
+                await self._handlers[message](batch, self._context)
+                for item, _ in batch.parked:
+                    if item.seq:
+                        held.add((item.source, item.event.subject))
+                        planned.after[item.source, item.event.subject] = item.seq - 1
+                set_aside += batch.parked
+        return set_aside
+
+    async def _translate_times(self, db: Connection, items: Sequence[Delivered[Any]]) -> None:
+        if self._chassis.clock.virtual:
+            times = await self._chassis.clock.at(db, [item.origin.appended_at for item in items])
+            for item, time in zip(items, times, strict=True):
+                item.appended_at = time
+
+    # -- what was set aside ------------------------------------------------------------------------------------------
+
+    async def _unpark(self, moved: set[UUID]) -> None:
+        """Applies what waited for these subjects, one record a transaction, until nothing more moves."""
+        tried: set[int] = set()
+        while moved and self._parked_possible:
+            rows = await _patiently(partial(self._parked_of, moved), len(moved))
+            moved = set()
+            for row in rows:
+                if row["id"] not in tried:
+                    tried.add(row["id"])
+                    moved |= await self._apply_parked(row)
+
+    async def _parked_of(self, subjects: set[UUID]) -> list[asyncpg.Record]:
+        async with self._chassis.pool.acquire() as db:
+            return await parked.due(db, subjects)
+
+    async def _apply_parked(self, row: asyncpg.Record) -> set[UUID]:
+        origin = parked.origin_of(row)
+        readable, unreadable = self._decode([origin])
+        if not readable:
+            detail = str(unreadable[0][1]) if unreadable else "no handler takes it any more"
+            await self._bury(origin, "unreadable_after_parking", detail, row["id"])
+            return set()
+        try:
+            return await _patiently(partial(self._commit, readable, row["id"]), 1)
+        except Exception as fault:
+            log.error("parked record failed", extra={"type": readable[0].event.type()}, exc_info=fault)
+            await self._bury(origin, "handler_failed", _describe(fault), row["id"])
+            return set()
+
+    async def _bury(self, origin: Origin, reason: str, detail: str, parked_id: int | None = None) -> None:
+        async def once() -> None:
+            async with self._chassis.transaction() as tx:
+                if parked_id is not None:
+                    await parked.take(tx.db, parked_id)
+                await dead_letter.bury(tx.db, origin, reason, detail, tx.now)
+
+        await _patiently(once, 1)
+        metrics.RECORDS.labels(origin.topic, "dead").inc()
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]], records: int) -> T:
+    """Tries until the world lets it: transient faults back off from 50 ms to 5 s, all others are raised."""
+    pause = 0.05
+    while True:
+        try:
+            return await attempt()
+        except TRANSIENT as error:
+            metrics.RETRIES.labels(type(error).__name__).inc()
+            log.warning("tried again", extra={"error": type(error).__name__, "records": records})
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def _start_span(item: Delivered[Any]) -> Any:
+    span, item.traceparent = telemetry.start(f"process {item.event.type()}", item.traceparent)
+    return span
+
+
+def _describe(fault: Exception) -> str:
+    """Class and place only: an error's text may quote the data that caused it."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
+    return f"{type(fault).__name__}{where}"
+
+
+def _count(planned: Plan, set_aside: SetAside) -> None:
+    for topic, outcome, count in planned.tally():
+        metrics.RECORDS.labels(topic, outcome).inc(count)
+    if set_aside:
+        log.info("records set aside", extra={"records": len(set_aside)})

@@ -1,0 +1,59 @@
+"""Records that cannot be handled, kept whole, counted, and replayable."""
+
+from datetime import datetime
+
+import asyncpg
+
+from amanah_chassis import metrics
+from amanah_chassis.batch import Origin
+from amanah_chassis.database import Connection
+from amanah_chassis.logs import logger
+from amanah_chassis.parked import origin_row
+
+log = logger(__name__)
+
+
+async def bury(db: Connection, origin: Origin, reason: str, detail: str, now: datetime) -> None:
+    """Stores one record in the caller's transaction. The same record is buried once, however often it is delivered; a
+    replay that failed brings it back to life as unreplayed."""
+    new = await db.fetchval(
+        """
+        insert into chassis_dead_letter
+            (topic, partition, "offset", appended_at, key, headers, value, reason, detail, dead_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        on conflict (topic, partition, "offset") do update
+            set reason = excluded.reason, detail = excluded.detail, replayed_at = null
+            where chassis_dead_letter.replayed_at is not null
+        returning true
+        """,
+        *origin_row(origin),
+        reason,
+        detail[:2000],
+        now,
+    )
+    if new:
+        metrics.DEAD_LETTERS.labels(origin.topic, reason).inc()
+        log.error(
+            "dead letter",
+            extra={"topic": origin.topic, "partition": origin.partition, "offset": origin.offset, "reason": reason},
+        )
+
+
+async def waiting(db: Connection, ids: list[int] | None = None) -> list[asyncpg.Record]:
+    """Dead letters not yet replayed, oldest first; all of them or those named."""
+    return await db.fetch(
+        """
+        select * from chassis_dead_letter
+        where replayed_at is null and ($1::bigint[] is null or id = any($1))
+        order by id
+        """,
+        ids,
+    )
+
+
+async def mark_replayed(db: Connection, letter_id: int, now: datetime) -> None:
+    await db.execute("update chassis_dead_letter set replayed_at = $2 where id = $1", letter_id, now)
+
+
+async def depth(db: Connection) -> int:
+    return int(await db.fetchval("select count(*) from chassis_dead_letter where replayed_at is null"))

@@ -1,0 +1,91 @@
+"""The outbox: events committed with the state they tell of. Nothing is published any other way; see `relay.py`."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from amanah_chassis.database import Connection
+from amanah_contracts.envelope import Audience, Event
+
+OWNER = ""
+"""The audience name of an owner's own topic."""
+
+
+class Copy(NamedTuple):
+    """One event on its way to one topic."""
+
+    event: Event
+    event_id: UUID
+    topic: str
+    audience: str
+    view: Audience | None
+    traceparent: str | None
+
+
+def copies(event: Event, traceparent: str | None) -> Iterable[Copy]:
+    """The owner's copy, and a reduced view for each audience that has a topic. One event has one id on every topic."""
+    event_id = uuid7()
+    yield Copy(event, event_id, event.topic, OWNER, None, traceparent)
+    for audience in event.audiences:
+        if topic := audience_topic(audience, event.addressee):
+            yield Copy(event, event_id, topic, topic, audience, traceparent)
+
+
+def audience_topic(audience: Audience, addressee: str | None) -> str | None:
+    """The topic where an audience reads; None when the event concerns nobody of that audience, or it reads no topic."""
+    if audience is Audience.PUBLIC:
+        return None  # the public reads pages, not topics
+    if audience is Audience.OMBUDSMAN:
+        return f"amanah.{audience.value}"
+    return f"amanah.{audience.value}.{addressee}" if addressee else None
+
+
+async def write(db: Connection, emitted: Sequence[tuple[Event, str | None]], now: datetime) -> None:
+    """Numbers the events within their streams and stores them, set-based: two statements whatever their count."""
+    outgoing = [copy for event, traceparent in emitted for copy in copies(event, traceparent)]
+    if not outgoing:
+        return
+    numbers = await _reserve(db, Counter((copy.event.subject, copy.audience) for copy in outgoing))
+    rows = []
+    for copy in outgoing:
+        stream = (copy.event.subject, copy.audience)
+        numbers[stream] += 1
+        rows.append(
+            (
+                copy.event_id,
+                copy.topic,
+                copy.event.subject,
+                copy.event.type(),
+                numbers[stream],
+                copy.traceparent,
+                copy.event.view(copy.view),
+                now,
+            )
+        )
+    await db.copy_records_to_table(
+        "chassis_outbox",
+        records=rows,
+        columns=("event_id", "topic", "subject", "type", "seq", "traceparent", "value", "created_at"),
+    )
+
+
+async def _reserve(db: Connection, wanted: Counter[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
+    """Takes the next numbers of each stream; answers the last number already used. Rows are locked in one order, so two
+    writers cannot deadlock, and the lock makes ids of one stream follow its commits."""
+    streams = sorted(wanted)
+    rows = await db.fetch(
+        """
+        insert into chassis_stream as s (subject, audience, seq)
+        select * from unnest($1::uuid[], $2::text[], $3::bigint[])
+        on conflict (subject, audience) do update set seq = s.seq + excluded.seq
+        returning subject, audience, seq
+        """,
+        [subject for subject, _ in streams],
+        [audience for _, audience in streams],
+        [wanted[stream] for stream in streams],
+    )
+    return {(row[0], row[1]): row[2] - wanted[row[0], row[1]] for row in rows}

@@ -1,0 +1,97 @@
+"""Records set aside until their turn comes: behind a gap, or waiting for a fact of another source."""
+
+import base64
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from amanah_chassis.batch import Delivered, Origin
+from amanah_chassis.database import Connection
+
+GAP = "gap"
+"""`waiting_for` of a record whose predecessor has not arrived."""
+
+
+def pack_headers(headers: Sequence[tuple[str, bytes]]) -> bytes:
+    """Header values may be any bytes; JSON with base64 keeps them whole."""
+    return json.dumps([[name, base64.b64encode(value or b"").decode()] for name, value in headers]).encode()
+
+
+def unpack_headers(packed: bytes) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, base64.b64decode(value)) for name, value in json.loads(packed))
+
+
+def origin_of(row: Any) -> Origin:
+    """The record as it lay in Kafka, from a row of `chassis_parked` or `chassis_dead_letter`."""
+    return Origin(
+        row["topic"],
+        row["partition"],
+        row["offset"],
+        row["appended_at"],
+        row["key"],
+        unpack_headers(row["headers"]),
+        row["value"],
+    )
+
+
+async def park(db: Connection, waiting: Sequence[tuple[Delivered[Any], str]], now: datetime) -> None:
+    """Sets records aside in the caller's transaction; one that is set aside already stays as it is."""
+    await db.executemany(
+        """
+        insert into chassis_parked
+            (subject, source, seq, waiting_for, topic, partition, "offset", appended_at, key, headers, value, parked_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing
+        """,
+        [(d.event.subject, d.source, d.seq, waiting_for, *origin_row(d.origin), now) for d, waiting_for in waiting],
+    )
+
+
+def origin_row(o: Origin) -> tuple[Any, ...]:
+    return (o.topic, o.partition, o.offset, o.appended_at, o.key, pack_headers(o.headers), o.value)
+
+
+async def any_parked(db: Connection) -> bool:
+    return bool(await db.fetchval("select exists (select from chassis_parked)"))
+
+
+async def due(db: Connection, subjects: Collection[UUID]) -> list[asyncpg.Record]:
+    """Parked records of these subjects whose turn may have come: the next of their stream, or waiting for any fact."""
+    return await db.fetch(
+        """
+        select k.* from chassis_parked k
+        left join chassis_position p using (source, subject)
+        where k.subject = any($1::uuid[]) and (k.waiting_for <> 'gap' or k.seq <= coalesce(p.seq, 0) + 1)
+        order by k.id
+        """,
+        list(subjects),
+    )
+
+
+async def all_due(db: Connection, limit: int) -> list[asyncpg.Record]:
+    """The sweeper's question: gaps that have been filled, whoever filled them."""
+    return await db.fetch(
+        """
+        select k.* from chassis_parked k
+        left join chassis_position p using (source, subject)
+        where k.waiting_for = 'gap' and k.seq <= coalesce(p.seq, 0) + 1
+        order by k.id limit $1
+        """,
+        limit,
+    )
+
+
+async def take(db: Connection, parked_id: int) -> bool:
+    """Removes one in the caller's transaction; False when somebody else already has."""
+    return bool(await db.fetchval("delete from chassis_parked where id = $1 returning true", parked_id))
+
+
+async def oldest(db: Connection) -> tuple[int, float]:
+    """How many are parked, and for how many seconds the oldest has been."""
+    [row] = await db.fetch(
+        "select count(*), coalesce(extract(epoch from chassis_now() - min(parked_at)), 0)::float8 from chassis_parked"
+    )
+    return row[0], row[1]

@@ -1,0 +1,144 @@
+"""Sends committed events to Kafka in order, and sweeps what a crash left unsent.
+
+One relay a service is at work at a time (an advisory lock); the others stand by. It wakes at commit, not at a poll.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from amanah_chassis import metrics, telemetry
+from amanah_chassis.logs import logger
+
+log = logger(__name__)
+
+BATCH = 2000
+SWEEP_SECONDS = 1.0
+SEND_TIMEOUT_SECONDS = 10.0
+
+
+class Relay:
+    """`wake()` after a commit; `run()` until cancelled."""
+
+    def __init__(self, dsn: str, bootstrap: str, source: str) -> None:
+        self._dsn = dsn
+        self._bootstrap = bootstrap
+        self._source = source.encode()
+        self._woken = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+        self.leading = False
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Leads whenever it can; on any failure drops producer and connection, waits, and begins anew."""
+        pause = 0.2
+        while True:
+            try:
+                await self._lead()
+            except (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                # A fatal producer error (fencing, OutOfOrderSequenceNumber) never heals in place: a new producer does.
+                metrics.PUBLISH_FAILURES.labels(type(error).__name__).inc()
+                log.warning("relay starts anew", extra={"error": type(error).__name__})
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                pause = 0.2
+            finally:
+                self.leading = False
+                await self._drop_producer()
+
+    async def _lead(self) -> None:
+        db = await asyncpg.connect(self._dsn)
+        try:
+            while not await db.fetchval("select pg_try_advisory_lock(hashtext('chassis_relay'))"):
+                await asyncio.sleep(SWEEP_SECONDS)
+            await db.add_listener("chassis_outbox", lambda *_: self.wake())
+            self.leading = True
+            while True:
+                self._woken.clear()
+                while await self._send_batch(db):
+                    pass
+                try:
+                    await asyncio.wait_for(self._woken.wait(), SWEEP_SECONDS)
+                except TimeoutError:
+                    continue
+        finally:
+            await db.close(timeout=2)
+
+    async def _send_batch(self, db: asyncpg.Connection) -> int:
+        rows = await db.fetch(
+            """
+            select id, event_id, topic, subject, type, seq, traceparent, value, created_at
+            from chassis_outbox where sent_at is null order by id limit $1
+            """,
+            BATCH,
+        )
+        if not rows:
+            return 0
+        producer = await self._ready_producer()
+        sends = []
+        for row in rows:
+            headers = self._headers(row)
+            sends.append(
+                await producer.send(row["topic"], row["value"], key=str(row["subject"]).encode(), headers=headers)
+            )
+        await asyncio.wait_for(asyncio.gather(*sends), SEND_TIMEOUT_SECONDS)
+        await db.execute(
+            "update chassis_outbox set sent_at = clock_timestamp() where id = any($1)", [row["id"] for row in rows]
+        )
+        for topic, count in Counter(row["topic"] for row in rows).items():
+            metrics.PUBLISHED.labels(topic).inc(count)
+        return len(rows)
+
+    def _headers(self, row: asyncpg.Record) -> list[tuple[str, bytes]]:
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(row["event_id"]).encode()),
+            ("ce_source", self._source),
+            ("ce_type", row["type"].encode()),
+            ("ce_time", row["created_at"].isoformat().encode()),
+            ("ce_subject", str(row["subject"]).encode()),
+            ("ce_sequence", str(row["seq"]).encode()),
+            ("content-type", b"application/json"),
+        ]
+        with telemetry.span(f"publish {row['type']}", row["traceparent"]) as traceparent:
+            if traceparent:
+                headers.append(("traceparent", traceparent.encode()))
+        return headers
+
+    async def _ready_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(**producer_settings(self._bootstrap))
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            try:
+                await asyncio.wait_for(producer.stop(), 5)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("producer did not stop cleanly", extra={"error": type(error).__name__})
+
+
+def producer_settings(bootstrap: str) -> dict[str, Any]:
+    """Safe sending, stated once: all replicas acknowledge, retries neither double nor reorder."""
+    return {
+        "bootstrap_servers": bootstrap,
+        "acks": "all",
+        "enable_idempotence": True,
+        "linger_ms": 0,
+        "max_batch_size": 256 * 1024,
+        "request_timeout_ms": 10_000,
+    }

@@ -1,0 +1,99 @@
+"""Traces: one from the HTTP request through Kafka's headers to the last effect. Off unless somebody collects them."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_w3c = TraceContextTextMapPropagator()
+_tracer: trace.Tracer | None = None
+
+
+def configure(service: str, traces_file: Path | None) -> None:
+    """Starts collecting when `OTEL_EXPORTER_OTLP_ENDPOINT` or a traces file is set; otherwise spans cost nothing."""
+    global _tracer  # noqa: PLW0603 - one process, one tracer, set once at start
+    exporters: list[SpanExporter] = []
+    if traces_file is not None:
+        exporters.append(_JsonLinesExporter(traces_file))
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        exporters.append(OTLPSpanExporter())
+    if not exporters:
+        return
+    provider = TracerProvider(resource=Resource.create({"service.name": f"amanah.{service}"}))
+    for exporter in exporters:
+        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+    trace.set_tracer_provider(provider)
+    _tracer = provider.get_tracer("amanah")
+
+
+def enabled() -> bool:
+    return _tracer is not None
+
+
+@contextmanager
+def span(name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL, **attributes: Any) -> Iterator[str | None]:
+    """A span below the W3C `traceparent` given; yields the traceparent to hand on. Off: hands on the parent itself."""
+    if _tracer is None:
+        yield parent
+        return
+    context = _w3c.extract({"traceparent": parent}) if parent else None
+    with _tracer.start_as_current_span(name, context=context, kind=kind, attributes=attributes) as current:
+        yield _traceparent(current)
+
+
+def start(name: str, parent: str | None, kind: SpanKind = SpanKind.CONSUMER) -> tuple[Any, str | None]:
+    """A span that the caller ends itself, for work done in batches; (None, parent) when off or without a parent."""
+    if _tracer is None or parent is None:
+        return None, parent
+    current = _tracer.start_span(name, context=_w3c.extract({"traceparent": parent}), kind=kind)
+    return current, _traceparent(current)
+
+
+def _traceparent(current: trace.Span) -> str | None:
+    carrier: dict[str, str] = {}
+    _w3c.inject(carrier, context=trace.set_span_in_context(current))
+    return carrier.get("traceparent")
+
+
+class _JsonLinesExporter(SpanExporter):
+    """Spans to a file, one JSON object a line: for tests and for a deployment without a collector."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        with self._path.open("a") as out:
+            for finished in spans:
+                context = finished.get_span_context()
+                if context is None:
+                    continue
+                line = {
+                    "trace_id": f"{context.trace_id:032x}",
+                    "span_id": f"{context.span_id:016x}",
+                    "parent_id": f"{finished.parent.span_id:016x}" if finished.parent else None,
+                    "name": finished.name,
+                    "service": finished.resource.attributes.get("service.name"),
+                    "start_ns": finished.start_time,
+                    "end_ns": finished.end_time,
+                    "attributes": dict(finished.attributes or {}),
+                }
+                out.write(json.dumps(line) + "\n")
+        return SpanExportResult.SUCCESS
+
+
+def flush() -> None:
+    """Hands over what is buffered, at shutdown."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.shutdown()
