@@ -19,7 +19,7 @@ class ReplyToCase(Command):
 
     stem: ClassVar[str] = "case.reply"
 
-    reply: Narrative
+    reply: Annotated[Narrative, Field(description="The answer to the citizen.")]
 
 
 class ResolveCase(Command):
@@ -27,7 +27,7 @@ class ResolveCase(Command):
 
     stem: ClassVar[str] = "case.resolve"
 
-    outcome: Narrative | None = None
+    outcome: Annotated[Narrative | None, Field(description="What was done and found.")] = None
 
 
 class DeclineCase(Command):
@@ -35,5 +35,7 @@ class DeclineCase(Command):
 
     stem: ClassVar[str] = "case.decline"
 
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
-    proposed_agency: AgencyCode | None = None
+    reason: Annotated[
+        str, Field(min_length=1, max_length=2000, description="Why you are not competent, in words for the citizen.")
+    ]
+    proposed_agency: Annotated[AgencyCode | None, Field(description="Which agency would be competent.")] = None

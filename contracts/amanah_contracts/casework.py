@@ -30,7 +30,7 @@ class CaseReplied(CaseEvent):
 
     stem: ClassVar[str] = "case.replied"
 
-    reply: Narrative
+    reply: Annotated[Narrative, Field(description="The answer to the citizen, masked for personal data.")]
 
 
 class CaseResolved(CaseEvent):
@@ -38,7 +38,7 @@ class CaseResolved(CaseEvent):
 
     stem: ClassVar[str] = "case.resolved"
 
-    outcome: Narrative | None = None
+    outcome: Annotated[Narrative | None, Field(description="What was done and found, masked for personal data.")] = None
 
 
 class CaseDeclined(CaseEvent):
@@ -47,8 +47,11 @@ class CaseDeclined(CaseEvent):
     stem: ClassVar[str] = "case.declined"
     audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.AGENCY, Audience.OMBUDSMAN})
 
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
-    proposed_agency: AgencyCode | None = None
+    reason: Annotated[
+        str,
+        Field(min_length=1, max_length=2000, description="Why this agency is not competent, in words for the citizen."),
+    ]
+    proposed_agency: Annotated[AgencyCode | None, Field(description="Which agency would be competent.")] = None
 
 
 class CaseOrderRefused(CaseEvent):

@@ -1,8 +1,8 @@
 """The envelope of every message: what an event is, who may see it, and how it travels.
 
 CloudEvents 1.0 in binary mode: attributes are Kafka headers (`ce_*`, UTF-8), the record's value is the JSON body, the
-record's key is the complaint id. `ce_sequence` counts 1, 2, 3 … per complaint and source *within the topic's stream*, so
-that a reader of any topic can tell loss (a gap) from selection (an event that was never meant for that topic).
+record's key is the complaint id. `ce_sequence` counts 1, 2, 3 … per complaint and source *within the topic's stream*,
+so that a reader of any topic can tell loss (a gap) from selection (an event that was never meant for that topic).
 """
 
 from enum import StrEnum

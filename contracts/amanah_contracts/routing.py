@@ -20,13 +20,15 @@ class ComplaintRouted(Event):
     rule: Annotated[str, Field(description="Id of the routing rule that matched, or `triage` when a person decided.")]
     explanation: Annotated[str, Field(description="Why this agency, in words a citizen can read.")]
     decided_by: Actor = Actor.SYSTEM
-    category: str
+    category: Annotated[str, Field(description="Category of the pack, as filed.")]
     region: RegionCode | None = None
     visibility: Visibility = Visibility.OPEN
     narrative: Narrative | None = None
     source_ref: SourceRef | None = None
-    submitted_at: AwareDatetime
-    given_due_at: AwareDatetime | None = None
+    submitted_at: Annotated[
+        AwareDatetime, Field(description="When the citizen filed it; the citizen's clock starts here.")
+    ]
+    given_due_at: Annotated[AwareDatetime | None, Field(description="A deadline promised by the source system.")] = None
 
 
 class TriageRequested(Event):
@@ -36,5 +38,5 @@ class TriageRequested(Event):
     topic: ClassVar[str] = "amanah.assignments"
 
     reason: Annotated[str, Field(description="Why no rule decided.")]
-    category: str
+    category: Annotated[str, Field(description="Category of the pack, as filed.")]
     region: RegionCode | None = None

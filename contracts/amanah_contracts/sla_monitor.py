@@ -9,7 +9,7 @@ from amanah_contracts.vocabulary import AgencyCode, SourceRef, Stage
 
 
 class DeadlineEvent(Event):
-    """What the events of one clock share. `occurred_at` is the instant it concerns, `received_at` when it was detected."""
+    """What the events of one clock share. `occurred_at` is the instant concerned, `received_at` when it was detected."""
 
     topic: ClassVar[str] = "amanah.deadlines"
     audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.AGENCY})
@@ -17,11 +17,14 @@ class DeadlineEvent(Event):
     agency: Annotated[AgencyCode | None, Field(description="Who holds the case, and so the clock.")] = None
     stage: Stage
     rule: Annotated[str, Field(description="Id of the rule, `given` for a deadline promised by the source.")]
-    rule_version: str
+    rule_version: Annotated[str, Field(description="Version of the rule in force when the clock started.")]
     calendar: Annotated[str | None, Field(description="Calendar and its version, where the rule counts days.")] = None
     deadline_version: Annotated[int, Field(ge=1, description="1 at the start, one more at each recalculation.")] = 1
     holder: Annotated[int, Field(ge=0, description="Assignment that the clock belongs to; 0 is the citizen's own.")] = 0
-    due_at: AwareDatetime | None
+    due_at: Annotated[
+        AwareDatetime | None,
+        Field(description="The instant at which it is breached; absent while the clock is paused."),
+    ] = None
     source_ref: SourceRef | None = None
 
 
@@ -54,7 +57,7 @@ class DeadlineBreachWithdrawn(DeadlineEvent):
     stem: ClassVar[str] = "deadline.breach_withdrawn"
     audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.AGENCY, Audience.OMBUDSMAN})
 
-    threshold: str = "due"
+    threshold: Annotated[str, Field(description="The threshold of the breach that did not happen.")] = "due"
     reason: Annotated[str, Field(description="Which fact, received when.")]
 
 
@@ -63,4 +66,4 @@ class DeadlineCancelled(DeadlineEvent):
 
     stem: ClassVar[str] = "deadline.cancelled"
 
-    reason: str
+    reason: Annotated[str, Field(description="What took its ground, in words.")]

@@ -13,13 +13,19 @@ AgencyCode = Annotated[
 RegionCode = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9A-Za-z .'-]{1,64}$"),
-    Field(description="A region of the pack: in Indonesia the Kemendagri code of 2 to 10 digits.", examples=["63.03.05"]),
+    Field(
+        description="A region of the pack: in Indonesia the Kemendagri code of 2 to 10 digits.", examples=["63.03.05"]
+    ),
 ]
 Narrative = Annotated[
-    str, StringConstraints(max_length=8000), Field(description="The complaint in words, already masked for personal data.")
+    str,
+    StringConstraints(max_length=8000),
+    Field(description="The complaint in words, already masked for personal data."),
 ]
 SourceRef = Annotated[
-    str, StringConstraints(max_length=120), Field(description="The case's own number in the system it was imported from.")
+    str,
+    StringConstraints(max_length=120),
+    Field(description="The case's own number in the system it was imported from."),
 ]
 Stage = Annotated[
     str, StringConstraints(max_length=64), Field(description="The stage a deadline binds, as named by its rule.")
