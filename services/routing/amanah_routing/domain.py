@@ -1,0 +1,101 @@
+"""Who is responsible for a complaint: the first rule that matches decides, and says why. Pure.
+
+filed ──rule matches──► routed ──declined──► routed to the proposed agency
+  └──no rule──► triage ──a person decides──► routed
+                  ▲                            │
+                  └──declined, nobody proposed, or declined twice
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+NAMED = "named"
+"""A rule's `to`: the agency that the source named."""
+ANY = "*"
+"""In a condition on `agency_named`: any agency of the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What rules may look at."""
+
+    category: str
+    classification: str | None = None
+    region: str | None = None
+    agency_named: str | None = None
+    visibility: str = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`conditions`: field of Matter to the accepted values, case-folded; all fields must match."""
+
+    id: str
+    conditions: Mapping[str, frozenset[str]]
+    to: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """To whom, by which rule, and why."""
+
+    agency: str
+    rule: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """A person must decide, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The agencies of a pack: `codes`, and every spelling (code or alias, case-folded) to its code."""
+
+    codes: frozenset[str]
+    spellings: Mapping[str, str]
+
+    def find(self, spelling: str | None) -> str | None:
+        return self.spellings.get(spelling.strip().casefold()) if spelling else None
+
+
+def route(matter: Matter, rules: Sequence[Rule], agencies: Registry) -> Assignment | Triage:
+    """The first match decides; no match is for a person."""
+    for rule in rules:
+        if all(_holds(field, accepted, matter, agencies) for field, accepted in rule.conditions.items()):
+            agency = agencies.find(matter.agency_named) if rule.to == NAMED else rule.to
+            if agency is not None:
+                return Assignment(agency, rule.id, rule.explanation)
+    return Triage("no rule names an agency for this category and place")
+
+
+def reroute(proposed: str | None, refused_by: Sequence[str], agencies: Registry) -> Assignment | Triage:
+    """After a refusal. `refused_by` lists every agency that declined so far, the latest included. The second refusal goes
+    to a person, and nobody gets back what it has declined."""
+    if len(refused_by) >= 2:
+        return Triage("two agencies have declined")
+    if proposed is None:
+        return Triage("declined, and no other agency was proposed")
+    agency = agencies.find(proposed)
+    if agency is None:
+        return Triage("declined, and the proposed agency is not in the registry")
+    if agency in refused_by:
+        return Triage("declined, and the proposed agency had declined before")
+    return Assignment(agency, "proposed", f"The agency before proposed {agency} as the one responsible.")
+
+
+def _holds(field: str, accepted: frozenset[str], matter: Matter, agencies: Registry) -> bool:
+    value: str | None = getattr(matter, field)
+    if value is None:
+        return False
+    if field == "agency_named":
+        code = agencies.find(value)
+        return code is not None if ANY in accepted else (code or value.strip().casefold()) in accepted
+    folded = value.strip().casefold()
+    if field == "region":  # a rule for a region holds for every place inside it: 63.03 for 63.03.05.1001
+        return any(folded == region or folded.startswith(region + ".") for region in accepted)
+    return folded in accepted

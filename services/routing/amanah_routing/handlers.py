@@ -1,0 +1,148 @@
+"""What routing does with each event: load, decide, record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+
+from amanah_chassis.batch import Batch, Transaction
+from amanah_contracts.casework import CaseDeclined
+from amanah_contracts.intake import ComplaintSubmitted
+from amanah_contracts.routing import ComplaintRouted, TriageRequested
+from amanah_contracts.vocabulary import Actor, Visibility
+from amanah_routing import store
+from amanah_routing.domain import Assignment, Matter, Registry, Rule, Triage, reroute, route
+from amanah_routing.store import Complaint
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the handlers decide by: the pack's agencies, and its rules as one question."""
+
+    agencies: Registry
+    decide: Callable[[Matter], Assignment | Triage]
+
+    @classmethod
+    def of(cls, agencies: Registry, rules: tuple[Rule, ...]) -> "Desk":
+        """A city's complaints repeat a few thousand combinations; each is decided once."""
+
+        @lru_cache(maxsize=65_536)
+        def decide(matter: Matter) -> Assignment | Triage:
+            return route(matter, rules, agencies)
+
+        return cls(agencies, decide)
+
+
+async def on_complaint_submitted(batch: Batch[ComplaintSubmitted], desk: Desk) -> None:
+    """Assigns each new complaint, or asks a person to."""
+    complaints = []
+    for delivered in batch.deliveries:
+        event = delivered.event
+        matter = Matter(event.category, event.classification, event.region, event.agency_named, event.visibility.value)
+        decision = desk.decide(matter)
+        complaint = _applied(_new(event), decision)
+        complaints.append(complaint)
+        publish(batch, complaint, decision, batch.now, delivered.traceparent)
+    await store.add(batch.db, complaints, batch.now)
+
+
+async def on_case_declined(batch: Batch[CaseDeclined], desk: Desk) -> None:
+    """Moves the complaint on: to the agency that the refusing one proposed, or to a person."""
+    known = await store.load(batch.db, [d.event.complaint_id for d in batch.deliveries])
+    changed = []
+    for delivered in batch.deliveries:
+        event = delivered.event
+        complaint = known.get(event.complaint_id)
+        if complaint is None:
+            batch.park(delivered, "complaint.submitted")
+            continue
+        if complaint.agency != event.agency:
+            continue  # no longer the holder: its refusal changes nothing
+        refused_by = (*complaint.refused_by, event.agency)
+        decision = reroute(event.proposed_agency, refused_by, desk.agencies)
+        complaint = _applied(replace(complaint, refused_by=refused_by), decision)
+        changed.append(complaint)
+        publish(batch, complaint, decision, event.received_at, delivered.traceparent)
+    await store.save(batch.db, changed, batch.now)
+
+
+async def assign_by_person(tx: Transaction, complaint: Complaint, agency: str, explanation: str) -> Complaint:
+    """A person in triage decides."""
+    decision = Assignment(agency, "triage", explanation)
+    complaint = _applied(complaint, decision)
+    await store.save(tx.db, [complaint], tx.now)
+    publish(tx, complaint, decision, tx.now, None, actor=Actor.TRIAGE)
+    return complaint
+
+
+def publish(
+    tx: Transaction,
+    complaint: Complaint,
+    decision: Assignment | Triage,
+    at: datetime,
+    traceparent: str | None,
+    *,
+    actor: Actor = Actor.SYSTEM,
+) -> None:
+    """Says who is responsible now, or that a person is asked."""
+    if isinstance(decision, Triage):
+        requested = TriageRequested(
+            complaint_id=complaint.complaint_id,
+            occurred_at=at,
+            received_at=at,
+            reason=decision.reason,
+            category=complaint.category,
+            region=complaint.region,
+        )
+        tx.emit(requested, traceparent)
+        return
+    routed = ComplaintRouted(
+        complaint_id=complaint.complaint_id,
+        occurred_at=at,
+        received_at=at,
+        agency=decision.agency,
+        assignment=complaint.assignment,
+        rule=decision.rule,
+        explanation=decision.explanation,
+        decided_by=actor,
+        category=complaint.category,
+        region=complaint.region,
+        visibility=Visibility(complaint.visibility),
+        narrative=complaint.narrative,
+        source_ref=complaint.source_ref,
+        submitted_at=complaint.submitted_at,
+        given_due_at=complaint.given_due_at,
+    )
+    tx.emit(routed, traceparent)
+
+
+def _applied(complaint: Complaint, decision: Assignment | Triage) -> Complaint:
+    if isinstance(decision, Triage):
+        return replace(complaint, state="triage", agency=None, reason=decision.reason)
+    return replace(
+        complaint,
+        state="routed",
+        agency=decision.agency,
+        assignment=complaint.assignment + 1,
+        reason=decision.explanation,
+    )
+
+
+def _new(event: ComplaintSubmitted) -> Complaint:
+    return Complaint(
+        complaint_id=event.complaint_id,
+        state="triage",
+        agency=None,
+        assignment=0,
+        refused_by=(),
+        reason="",
+        category=event.category,
+        classification=event.classification,
+        region=event.region,
+        agency_named=event.agency_named,
+        visibility=event.visibility.value,
+        narrative=event.narrative,
+        source_ref=event.source_ref,
+        submitted_at=event.received_at,
+        given_due_at=event.given_due_at,
+    )
