@@ -118,7 +118,7 @@ class Consumer:
                 set_aside = await self._run_waves(tx, planned)
                 if set_aside:
                     self._parked_possible = True
-                    await parked.park(tx.db, set_aside, tx.now)
+                    await parked.park(tx.db, set_aside)
                 await positions.advance(tx.db, known, planned.after)
         finally:
             for span in spans:

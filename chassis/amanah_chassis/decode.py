@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import ValidationError
 
@@ -49,7 +49,7 @@ def delivered(found: Origin, message: type[Message]) -> Delivered[Any]:
     is_order = issubclass(message, Command)
     return Delivered(
         event=event,
-        id=_uuid(headers, "ce_id"),
+        id=_order_id(headers, found) if is_order else _uuid(headers, "ce_id"),
         source=found.topic if is_order else _text(headers, "ce_source"),
         seq=0 if is_order else _count(headers, "ce_sequence"),
         origin=found,
@@ -80,6 +80,15 @@ def _uuid(headers: dict[str, bytes], name: str) -> UUID:
         return UUID(_text(headers, name))
     except ValueError:
         raise Undecodable(f"header {name} is not a UUID") from None
+
+
+def _order_id(headers: dict[str, bytes], found: Origin) -> UUID:
+    """Outsiders may use any `ce_id`, or none: then the record itself is the order's identity."""
+    text = headers.get("ce_id", b"").decode("utf-8", "replace") or f"{found.partition}:{found.offset}"
+    try:
+        return UUID(text)
+    except ValueError:
+        return uuid5(NAMESPACE_URL, f"{found.topic}/{text}")
 
 
 def _count(headers: dict[str, bytes], name: str) -> int:

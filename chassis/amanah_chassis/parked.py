@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,15 +37,15 @@ def origin_of(row: Any) -> Origin:
     )
 
 
-async def park(db: Connection, waiting: Sequence[tuple[Delivered[Any], str]], now: datetime) -> None:
+async def park(db: Connection, waiting: Sequence[tuple[Delivered[Any], str]]) -> None:
     """Sets records aside in the caller's transaction; one that is set aside already stays as it is."""
     await db.executemany(
         """
         insert into chassis_parked
-            (subject, source, seq, waiting_for, topic, partition, "offset", appended_at, key, headers, value, parked_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing
+            (subject, source, seq, waiting_for, topic, partition, "offset", appended_at, key, headers, value)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing
         """,
-        [(d.event.subject, d.source, d.seq, waiting_for, *origin_row(d.origin), now) for d, waiting_for in waiting],
+        [(d.event.subject, d.source, d.seq, waiting_for, *origin_row(d.origin)) for d, waiting_for in waiting],
     )
 
 
@@ -72,12 +71,15 @@ async def due(db: Connection, subjects: Collection[UUID]) -> list[asyncpg.Record
 
 
 async def all_due(db: Connection, limit: int) -> list[asyncpg.Record]:
-    """The sweeper's question: gaps that have been filled, whoever filled them."""
+    """The sweeper's question: gaps that have been filled, whoever filled them; and, every half minute, what waits for a
+    fact, so that its handler may give up on it."""
     return await db.fetch(
         """
         select k.* from chassis_parked k
         left join chassis_position p using (source, subject)
-        where k.waiting_for = 'gap' and k.seq <= coalesce(p.seq, 0) + 1
+        where case k.waiting_for
+            when 'gap' then k.seq <= coalesce(p.seq, 0) + 1
+            else k.parked_at < clock_timestamp() - interval '30 seconds' end
         order by k.id limit $1
         """,
         limit,
@@ -90,8 +92,8 @@ async def take(db: Connection, parked_id: int) -> bool:
 
 
 async def oldest(db: Connection) -> tuple[int, float]:
-    """How many are parked, and for how many seconds the oldest has been."""
+    """How many are parked, and for how many (real) seconds the oldest record has existed."""
     [row] = await db.fetch(
-        "select count(*), coalesce(extract(epoch from chassis_now() - min(parked_at)), 0)::float8 from chassis_parked"
+        "select count(*), coalesce(extract(epoch from clock_timestamp() - min(appended_at)), 0)::float8 from chassis_parked"
     )
     return row[0], row[1]

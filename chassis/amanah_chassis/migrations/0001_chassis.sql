@@ -71,7 +71,7 @@ create table chassis_parked (
     key bytea,
     headers bytea not null,
     value bytea,
-    parked_at timestamptz not null,
+    parked_at timestamptz not null default clock_timestamp(),  -- real time: it drives retries, not deadlines
     unique (topic, partition, "offset")
 );
 create index chassis_parked_subject on chassis_parked (subject);

@@ -1,14 +1,13 @@
 """The triage desk: complaints for which no rule found an agency. Behind the service token."""
 
-import hmac
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header
+from fastapi import Depends, FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from amanah_chassis import problems
 from amanah_chassis.chassis import Chassis
+from amanah_chassis.guard import bearer
 from amanah_chassis.problems import Problem
 from amanah_routing import store
 from amanah_routing.handlers import Desk, assign_by_person
@@ -25,11 +24,7 @@ def make_api(desk: Desk, chassis: Chassis) -> FastAPI:
     """GET /triage, POST /triage/{complaint}/assign."""
     app = FastAPI(title="Amanah routing", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
-    token = chassis.settings.service_token()
-
-    async def officer(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise Problem(401, "unauthorized", "Send the service token as `Authorization: Bearer …`.")
+    officer = bearer(chassis.settings.service_token())
 
     @app.get("/triage", dependencies=[Depends(officer)])
     async def list_triage(limit: int = 100) -> list[dict[str, object]]:

@@ -1,0 +1,4 @@
+from amanah_casework.app import SERVICE
+from amanah_chassis.service import main
+
+main(SERVICE)

@@ -1,0 +1,125 @@
+"""The agency's desk over HTTP: its cases, and the same four orders as on its topic. Behind the service token."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, Header, Query
+from pydantic import ValidationError
+
+from amanah_casework import store
+from amanah_casework.domain import Case, Order
+from amanah_casework.orders import VERBS, AgencyOrder, execute
+from amanah_chassis import problems, telemetry
+from amanah_chassis.chassis import Chassis
+from amanah_chassis.guard import bearer
+from amanah_chassis.problems import Problem
+from amanah_contracts.agency import AcknowledgeCase, DeclineCase, ReplyToCase, ResolveCase
+
+OPEN = ("assigned", "acknowledged", "replied")
+
+
+ORDERS: dict[str, type[AgencyOrder]] = {
+    "acknowledge": AcknowledgeCase,
+    "reply": ReplyToCase,
+    "resolve": ResolveCase,
+    "decline": DeclineCase,
+}
+
+
+def make_api(_desk: Any, chassis: Chassis) -> FastAPI:
+    """GET /cases, GET /cases/{complaint}, POST /cases/{complaint}/{acknowledge|reply|resolve|decline}."""
+    app = FastAPI(title="Amanah casework", version="1", docs_url=None, redoc_url=None)
+    problems.install(app)
+    guarded = [Depends(bearer(chassis.settings.service_token()))]
+    _add_reading(app, chassis, guarded)
+    for name, model in ORDERS.items():
+        _add_order(app, chassis, guarded, name, model)
+    return app
+
+
+def _add_reading(app: FastAPI, chassis: Chassis, guarded: list[Any]) -> None:
+    @app.get("/cases", dependencies=guarded)
+    async def list_cases(
+        agency: str,
+        state: Annotated[list[str] | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> list[dict[str, Any]]:
+        async with chassis.pool.acquire() as db:
+            return [_shown(case) for case in await store.held_by(db, agency, state or OPEN, limit)]
+
+    @app.get("/cases/{complaint_id}", dependencies=guarded)
+    async def read_case(complaint_id: UUID) -> dict[str, Any]:
+        async with chassis.transaction() as tx:
+            case = (await store.load(tx.db, [complaint_id])).get(complaint_id)
+            actions = await store.actions_of(tx.db, complaint_id)
+        if case is None:
+            raise _not_here()
+        return _shown(case) | {
+            "actions": [
+                {"verb": a.verb, "outcome": a.outcome, "detail": a.detail, "occurred_at": a.occurred_at.isoformat()}
+                for a in actions
+            ]
+        }
+
+
+def _add_order(app: FastAPI, chassis: Chassis, guarded: list[Any], name: str, model: type[AgencyOrder]) -> None:
+    @app.post(f"/cases/{{complaint_id}}/{name}", dependencies=guarded, name=name)
+    async def order(
+        complaint_id: UUID,
+        body: dict[str, Any],
+        agency: str,
+        idempotency_key: Annotated[str, Header(min_length=8, max_length=200)],
+        traceparent: Annotated[str | None, Header()] = None,
+    ) -> dict[str, Any]:
+        message = _parsed(model, complaint_id, body)
+        with telemetry.span(f"POST {message.type()}", traceparent) as onward:
+            return await _carry_out(chassis, agency, idempotency_key, message, onward)
+
+
+async def _carry_out(
+    chassis: Chassis, agency: str, order_id: str, message: AgencyOrder, traceparent: str | None
+) -> dict[str, Any]:
+    async with chassis.transaction() as tx:
+        case = (await store.load(tx.db, [message.complaint_id])).get(message.complaint_id)
+        if case is None:
+            raise _not_here()
+        if await store.known_orders(tx.db, [(agency, order_id)]):
+            return _shown(case)  # the same order again: the answer is how the case stands
+        outcome = execute(
+            case, message, Order(VERBS[type(message)], agency, message.occurred_at or tx.now, tx.now), order_id
+        )
+        if outcome.case is None:
+            raise Problem(409, outcome.action.outcome, outcome.action.detail or "")
+        await store.save_states(tx.db, [outcome.case], tx.now)
+        await store.add_actions(tx.db, [outcome.action])
+        tx.emit(outcome.event, traceparent)
+    return _shown(outcome.case)
+
+
+def _parsed(model: type[AgencyOrder], complaint_id: UUID, body: dict[str, Any]) -> AgencyOrder:
+    try:
+        return model.model_validate({**body, "complaint_id": complaint_id})
+    except ValidationError as invalid:
+        errors = [{"field": ".".join(map(str, e["loc"])), "reason": str(e["msg"])} for e in invalid.errors()]
+        fields = ", ".join(e["field"] for e in errors)
+        raise Problem(
+            422, "invalid_request", f"Not accepted: {fields}. See `errors` for each reason.", errors
+        ) from None
+
+
+def _not_here() -> Problem:
+    return Problem(404, "not_found", "No complaint with this id has been assigned to an agency yet.")
+
+
+def _shown(case: Case) -> dict[str, Any]:
+    return {
+        "complaint_id": str(case.complaint_id),
+        "agency": case.agency,
+        "state": case.state,
+        "category": case.category,
+        "region": case.region,
+        "narrative": case.narrative,
+        "source_ref": case.source_ref,
+        "submitted_at": case.submitted_at.isoformat(),
+        "assigned_at": case.assigned_at.isoformat(),
+    }

@@ -1,0 +1,71 @@
+"""What casework does with each event and order: load, decide, record."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from amanah_casework import store
+from amanah_casework.domain import Case, Order
+from amanah_casework.orders import VERBS, AgencyOrder, Outcome, execute, unknown_case
+from amanah_chassis.batch import Batch, Delivered
+from amanah_contracts.routing import ComplaintRouted
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`order_wait`: how long an order may wait for the complaint that it is about."""
+
+    order_wait: timedelta
+
+
+async def on_complaint_routed(batch: Batch[ComplaintRouted], desk: Desk) -> None:  # noqa: ARG001 - a handler's shape
+    """Opens the case, or gives it to its next holder."""
+    await store.assign(batch.db, [_case(delivered.event) for delivered in batch.deliveries], batch.now)
+
+
+async def on_agency_order(batch: Batch[AgencyOrder], desk: Desk) -> None:
+    """Orders from the agencies' own topics: who may write there is whose order it is."""
+    known = await store.load(batch.db, [d.event.complaint_id for d in batch.deliveries])
+    done_before = await store.known_orders(batch.db, [(_agency(d.topic), str(d.id)) for d in batch.deliveries])
+    outcomes: list[tuple[Outcome, Delivered[AgencyOrder]]] = []
+    for delivered in batch.deliveries:
+        agency, order_id = _agency(delivered.topic), str(delivered.id)
+        if (agency, order_id) in done_before:
+            continue
+        order = _order(delivered, agency)
+        case = known.get(delivered.event.complaint_id)
+        if case is not None:
+            outcomes.append((execute(case, delivered.event, order, order_id), delivered))
+        elif batch.now - delivered.appended_at < desk.order_wait:
+            batch.park(delivered, "complaint.routed")  # it saw the assignment before we did
+        else:
+            outcomes.append((unknown_case(delivered.event, order, order_id), delivered))
+    await store.save_states(batch.db, [outcome.case for outcome, _ in outcomes if outcome.case], batch.now)
+    await store.add_actions(batch.db, [outcome.action for outcome, _ in outcomes])
+    for outcome, delivered in outcomes:
+        batch.emit(outcome.event, delivered.traceparent)
+
+
+def _order(delivered: Delivered[AgencyOrder], agency: str) -> Order:
+    received_at = delivered.appended_at  # the broker's own stamp: no agency's clock can lie about it
+    return Order(VERBS[type(delivered.event)], agency, delivered.event.occurred_at or received_at, received_at)
+
+
+def _agency(topic: str) -> str:
+    """`amanah.agency.<code>.replies` names the agency: Kafka's ACLs let nobody else write there."""
+    return topic.removeprefix("amanah.agency.").removesuffix(".replies")
+
+
+def _case(event: ComplaintRouted) -> Case:
+    return Case(
+        complaint_id=event.complaint_id,
+        agency=event.agency,
+        assignment=event.assignment,
+        state="assigned",
+        category=event.category,
+        region=event.region,
+        visibility=event.visibility.value,
+        narrative=event.narrative,
+        source_ref=event.source_ref,
+        submitted_at=event.submitted_at,
+        assigned_at=event.occurred_at,
+    )
