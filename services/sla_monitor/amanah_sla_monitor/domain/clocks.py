@@ -1,0 +1,247 @@
+"""The fold: from all facts of a complaint to the state of each of its clocks.
+
+                 start fact                    pause fact
+    (nothing) ───────────────▶ RUNNING ◀──────────────────▶ PAUSED
+                                 │  │       resume fact        │
+          stop fact in time      │  │  due instant passed,     │  the holder lost the case
+       ┌─────────────────────────┤  │  no stop fact in time    ├────────────────────────┐
+       ▼                         │  ▼                          ▼                        ▼
+      MET ◀──────────────────── BREACHED ─────────────────────────────────────────▶ CANCELLED
+            a stop received in time         a transfer within the term
+            is learnt of late               is learnt of late
+
+Arrival order, duplicates and lateness change nothing: facts are a set, ordered here by their effective instants. That is the
+instant of receipt at our edge, or the earlier instant claimed where the law lets that channel or actor backdate. A fact is
+in time if its effective instant is not after the due instant.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from amanah_sla_monitor.domain.calendars import Calendar, Calendars
+from amanah_sla_monitor.domain.counting import Pause, due
+from amanah_sla_monitor.domain.facts import ROUTED, SUBMITTED, Fact
+from amanah_sla_monitor.domain.rules import Backdating, Bound, Rule, Rules, Unit
+
+CITIZEN = 0
+"""The holder of the citizen's own clocks."""
+
+
+class State(StrEnum):
+    """The state of one clock."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    MET = "met"
+    BREACHED = "breached"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One deadline of one complaint, unique by (stage, holder)."""
+
+    stage: str
+    holder: int
+    agency: str | None
+    rule: Rule
+    calendar: Calendar | None
+    """None where no day is counted."""
+    started_at: datetime
+    due_at: datetime | None
+    """None while an open pause leaves no such instant."""
+    state: State
+    ended_at: datetime | None = None
+    """When it was met, or answered too late, or cancelled."""
+    ended_by: str | None = None
+    """The kind of fact that ended it."""
+    pauses: tuple[Pause, ...] = ()
+    extension: int = 0
+    source_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Effective:
+    """A fact and the instant at which the law lets it act."""
+
+    at: datetime
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """The stretch during which one agency held the case, by one assignment."""
+
+    assignment: int
+    agency: str | None
+    since: datetime
+    until: datetime | None
+
+
+def clocks(facts: Iterable[Fact], rules: Rules, calendars: Calendars, now: datetime) -> tuple[Clock, ...]:
+    """Every clock that the facts have started, as it stands at `now`, in the order of stages and holders."""
+    case = _Case(facts, rules.backdating)
+    result: list[Clock] = []
+    for candidates in rules.by_stage.values():
+        for holding in case.holders(candidates):
+            clock = _clock(case, candidates, calendars, holding, now)
+            if clock is not None:
+                result.append(clock)
+    return tuple(result)
+
+
+class _Case:
+    """The facts of one complaint in effective order, without duplicates."""
+
+    __slots__ = ("agency", "facts", "filing", "holdings", "source_ref")
+
+    def __init__(self, facts: Iterable[Fact], backdating: Backdating) -> None:
+        unique = {(fact.source, fact.seq): fact for fact in facts}.values()
+        effective = [_Effective(effective_at(fact, backdating), fact) for fact in unique]
+        if len(effective) > 1:
+            effective.sort(key=lambda e: (e.at, e.fact.source, e.fact.seq))
+        self.facts: Sequence[_Effective] = effective
+        self.filing = next((e.fact for e in effective if e.fact.kind == SUBMITTED), None)
+        self.holdings = _holdings(effective)
+        self.agency = self.holdings[-1].agency if self.holdings else None
+        self.source_ref = next((e.fact.source_ref for e in effective if e.fact.source_ref), None)
+
+    def holders(self, candidates: Sequence[Rule]) -> Sequence[_Holding | None]:
+        """Who may have a clock of this stage: each holder, and the citizen (None). Rules of one stage bind the same."""
+        return self.holdings if candidates[0].bound is Bound.HOLDER else (None,)
+
+    def concerning(self, holding: _Holding | None) -> Sequence[_Effective]:
+        """The facts that touch the clock of a holder; for the citizen's clock all."""
+        if holding is None:
+            return self.facts
+        return [e for e in self.facts if self._holder_of(e) == holding.assignment]
+
+    def _holder_of(self, effective: _Effective) -> int | None:
+        """The assignment that a fact belongs to. A fact of the desk names only the agency: the last time, up to then, that
+        this agency was given the case; the first time, where the clocks of two machines put the fact before it."""
+        fact = effective.fact
+        if fact.assignment is not None or fact.agency is None:
+            return fact.assignment
+        own = [holding for holding in self.holdings if holding.agency == fact.agency]
+        begun = [holding for holding in own if holding.since <= effective.at]
+        return begun[-1].assignment if begun else own[0].assignment if own else None
+
+
+def effective_at(fact: Fact, backdating: Backdating) -> datetime:
+    """The instant of receipt, or the earlier instant claimed by one who may backdate."""
+    if fact.occurred_at < fact.received_at and backdating.allows(fact):
+        return fact.occurred_at
+    return fact.received_at
+
+
+def _holdings(effective: Sequence[_Effective]) -> Sequence[_Holding]:
+    """Assignments in the order of their numbers; each ends when the next begins, whatever their arrival."""
+    first: dict[int, _Effective] = {}
+    for e in effective:
+        if e.fact.kind == ROUTED and e.fact.assignment is not None:
+            first.setdefault(e.fact.assignment, e)
+    if not first:
+        return ()
+    numbers = sorted(first)
+    starts = [first[number] for number in numbers]
+    ends = [*(e.at for e in starts[1:]), None]
+    return [_Holding(n, e.fact.agency, e.at, end) for n, e, end in zip(numbers, starts, ends, strict=True)]
+
+
+def _clock(
+    case: _Case, candidates: Sequence[Rule], calendars: Calendars, holding: _Holding | None, now: datetime
+) -> Clock | None:
+    """The clock of one stage for one holder: by the first rule that has a start, is in force that day, and covers."""
+    agency = holding.agency if holding else case.agency
+    concerning = case.concerning(holding)
+    for rule in candidates:
+        start = next((e.at for e in concerning if e.fact.kind in rule.starts), None)
+        if start is None or not rule.applies.covers(case.filing, agency):
+            continue
+        calendar = calendars.of(rule.calendar, agency if holding else None)
+        if rule.in_force(calendar.local(start).date()):
+            return _run(case, rule, calendar, holding, start=start, facts=concerning, now=now)
+    return None
+
+
+def _run(
+    case: _Case,
+    rule: Rule,
+    calendar: Calendar,
+    holding: _Holding | None,
+    *,
+    start: datetime,
+    facts: Sequence[_Effective],
+    now: datetime,
+) -> Clock | None:
+    """Lets one clock run through its facts."""
+    pauses: tuple[Pause, ...] = ()
+    extension = 0
+    if rule.term.unit is Unit.GIVEN:
+        due_at = case.filing.given_due_at if case.filing else None
+        if due_at is None:
+            return None  # the source promised nothing
+    else:
+        pauses = _pauses(rule, facts) if rule.pauses else ()
+        due_at = due(rule.term, calendar, start, pauses)
+        if rule.extension and _extended(rule, facts, due_at):
+            extension = rule.extension.length
+            due_at = due(rule.term, calendar, start, pauses, extension)
+    stop = next((e for e in facts if e.fact.kind in rule.stops), None)
+    state, ended_at, ended_by = _end(due_at, stop, holding, now)
+    if state is State.RUNNING and pauses and pauses[-1].end is None:
+        state = State.PAUSED
+    return Clock(
+        rule.stage,
+        holding.assignment if holding else CITIZEN,
+        holding.agency if holding else case.agency,
+        rule,
+        None if rule.term.unit in (Unit.GIVEN, Unit.HOUR) else calendar,
+        start,
+        due_at,
+        state,
+        ended_at,
+        ended_by,
+        pauses,
+        extension,
+        case.source_ref,
+    )
+
+
+def _end(
+    due_at: datetime | None, stop: _Effective | None, holding: _Holding | None, now: datetime
+) -> tuple[State, datetime | None, str | None]:
+    """How the clock stands: met by a stop in time, cancelled by a transfer in time and before any stop, breached, or not
+    yet ended. An answer that came too late is kept beside the breach."""
+    lost_at = holding.until if holding else None
+    stopped_at = stop.at if stop else None
+    if stop and (due_at is None or stop.at <= due_at) and (lost_at is None or stop.at <= lost_at):
+        return State.MET, stop.at, stop.fact.kind
+    if lost_at is not None and (due_at is None or lost_at <= due_at):
+        return State.CANCELLED, lost_at, ROUTED
+    state = State.BREACHED if due_at is not None and now >= due_at else State.RUNNING
+    return state, stopped_at, stop.fact.kind if stop else None
+
+
+def _pauses(rule: Rule, facts: Sequence[_Effective]) -> tuple[Pause, ...]:
+    """The stretches between a pause fact and the next resumption; a second pause within one changes nothing."""
+    result: list[Pause] = []
+    standing: datetime | None = None
+    for e in facts:
+        if standing is None and e.fact.kind in rule.pauses:
+            standing = e.at
+        elif standing is not None and e.fact.kind in rule.resumes:
+            result.append(Pause(standing, e.at))
+            standing = None
+    if standing is not None:
+        result.append(Pause(standing, None))
+    return tuple(result)
+
+
+def _extended(rule: Rule, facts: Sequence[_Effective], due_at: datetime | None) -> bool:
+    """Whether the term was extended while it still ran."""
+    assert rule.extension is not None
+    kinds = rule.extension.facts
+    return any(e.fact.kind in kinds and (due_at is None or e.at <= due_at) for e in facts)

@@ -1,0 +1,170 @@
+"""Counting: from a start, a term and a calendar to the instant a clock runs out, and to each day's reason.
+
+A day counts if it is a counting day of the term (working or calendar day), lies after the effective start day, and the clock
+is running at its end. The end of the n-th counted day is the due instant. Counting days are numbered (their *rank*), so a
+pause is a range of ranks that pushes the target further, and no loop goes day by day:
+
+    ranks   …  s │ s+1  s+2 [s+3  s+4] s+5 │           start day has rank s, n = 3, two days excluded by a pause:
+               ▲   1st  2nd   –    –   3rd ▲ due       target s+3 becomes s+5
+
+Hour terms run through nights and holidays and move by the exact time paused. Month terms know no pause.
+"""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from amanah_sla_monitor.domain.calendars import Calendar, OutOfCalendar
+from amanah_sla_monitor.domain.rules import CutOff, DueAt, Roll, Term, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The clock stood from `start` until `end`; None: it still stands."""
+
+    start: datetime
+    end: datetime | None
+
+
+def due(
+    term: Term, calendar: Calendar, start: datetime, pauses: Sequence[Pause] = (), extension: int = 0
+) -> datetime | None:
+    """When the clock runs out, in UTC. None: an open pause leaves no such instant. OutOfCalendar: beyond all calendars."""
+    try:
+        if term.unit is Unit.HOUR:
+            return _due_by_hours(term, start, pauses, extension)
+        if term.unit is Unit.MONTH:
+            return _due_instant(term, calendar, month_day(term, calendar, start, extension))
+        count = count_days(term, calendar, start, pauses, extension)
+        return None if count is None else _due_instant(term, calendar, count.last_day)
+    except OverflowError as overflow:
+        raise OutOfCalendar(f"{term.length + extension} {term.unit} from {start} is no date") from overflow
+
+
+def merged(pauses: Sequence[Pause]) -> list[Pause]:
+    """Pauses in order, overlapping and touching ones as one; empty and backward ones left out."""
+    result: list[Pause] = []
+    for pause in sorted((p for p in pauses if p.end is None or p.end > p.start), key=lambda p: p.start):
+        last = result[-1] if result else None
+        if last is None or (last.end is not None and pause.start > last.end):
+            result.append(pause)
+        elif last.end is not None and (pause.end is None or pause.end > last.end):
+            result[-1] = Pause(last.start, pause.end)
+    return result
+
+
+# -- days ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The outcome of counting days: where it began, where it ended, and the ranges of ranks that pauses excluded."""
+
+    first_rank: int
+    """Days up to this rank are not counted: they end with the effective start day."""
+    last_rank: int
+    last_day: int
+    excluded: tuple[tuple[int, int], ...]
+    """Each (a, b]: ranks a+1 … b."""
+
+
+def count_days(
+    term: Term, calendar: Calendar, start: datetime, pauses: Sequence[Pause], extension: int
+) -> Count | None:
+    """Counts days; None while an open pause leaves no end."""
+    first = rank_of(term, calendar, effective_start_day(term, calendar, start)) - term.start_day_counts
+    target = first + term.length + extension
+    if not pauses:
+        return Count(first, target, _nth(term, calendar, target), ())
+    excluded: list[tuple[int, int]] = []
+    covered, budget = first, term.pause_budget
+    for pause in merged(pauses):
+        begin = max(rank_of(term, calendar, calendar.local(pause.start).toordinal() - 1), covered)
+        if begin >= target or pause.start > _due_instant(term, calendar, _nth(term, calendar, target)):
+            break  # the term had run out before this pause could stop it, and so before every later one
+        if pause.end is not None:
+            end = rank_of(term, calendar, calendar.local(pause.end).toordinal() - 1)
+        elif budget is None:
+            return None
+        else:
+            end = begin + budget
+        if budget is not None:
+            end = min(end, begin + budget)
+        if end > begin:
+            excluded.append((begin, end))
+            target += end - begin
+            covered = end
+            budget = None if budget is None else budget - (end - begin)
+    return Count(first, target, _nth(term, calendar, target), tuple(excluded))
+
+
+def effective_start_day(term: Term, calendar: Calendar, start: datetime) -> int:
+    """The local day of the start, or, after hours or on a day off where the term says so, the next working day."""
+    local = calendar.local(start)
+    ordinal = local.toordinal()
+    if term.day_off_start_moves and not calendar.is_working(ordinal):
+        return calendar.nth(calendar.rank(ordinal) + 1)
+    if _after_cut_off(term, calendar, local):
+        return calendar.nth(calendar.rank(ordinal) + 1)
+    return ordinal
+
+
+def _after_cut_off(term: Term, calendar: Calendar, local: datetime) -> bool:
+    if term.cut_off is CutOff.NONE:
+        return False
+    if term.cut_off is CutOff.CLOSING:
+        hours = calendar.hours(local.date())
+        return bool(hours) and local.time() >= hours[-1][1]
+    return local.time() >= term.cut_off
+
+
+def rank_of(term: Term, calendar: Calendar, ordinal: int) -> int:
+    """How many counting days have come up to this day; of calendar days, its ordinal itself."""
+    return calendar.rank(ordinal) if term.unit is Unit.WORKING_DAY else ordinal
+
+
+def _nth(term: Term, calendar: Calendar, rank: int) -> int:
+    return calendar.nth(rank) if term.unit is Unit.WORKING_DAY else rank
+
+
+def _due_instant(term: Term, calendar: Calendar, ordinal: int) -> datetime:
+    if term.roll is Roll.NEXT_WORKING_DAY and not calendar.is_working(ordinal):
+        ordinal = calendar.nth(calendar.rank(ordinal) + 1)
+    if term.due_at is DueAt.CLOSE_OF_BUSINESS and (closing := calendar.closing(ordinal)) is not None:
+        return closing
+    return calendar.end_of_day(ordinal)
+
+
+# -- hours and months ----------------------------------------------------------------------------------------------------
+
+
+def _due_by_hours(term: Term, start: datetime, pauses: Sequence[Pause], extension: int) -> datetime | None:
+    """Start plus hours plus the exact time paused. In UTC, so that a change of the clocks adds or takes nothing."""
+    begin = start.astimezone(UTC)
+    end = begin + timedelta(hours=term.length + extension)
+    budget = None if term.pause_budget is None else timedelta(days=term.pause_budget)
+    for pause in merged(pauses):
+        if pause.start > end:
+            break
+        if pause.end is None and budget is None:
+            return None
+        if pause.end is None:
+            stood = budget
+        else:
+            stood = max(pause.end - max(pause.start, begin), timedelta())
+            stood = stood if budget is None else min(stood, budget)
+        assert stood is not None
+        end += stood
+        budget = None if budget is None else budget - stood
+    return end
+
+
+def month_day(term: Term, calendar: Calendar, start: datetime, extension: int) -> int:
+    """The same day of the n-th month, clipped to its end."""
+    day = date.fromordinal(effective_start_day(term, calendar, start))
+    years, month = divmod(day.month - 1 + term.length + extension, 12)
+    year, month = day.year + years, month + 1
+    if year > 9998:
+        raise OutOfCalendar(f"{term.length} months from {day} is no date")
+    return date(year, month, min(day.day, monthrange(year, month)[1])).toordinal()

@@ -1,0 +1,33 @@
+"""Facts: what is known to have happened to a complaint, each with the instant claimed and the instant received."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+SUBMITTED = "complaint.submitted"
+ROUTED = "complaint.routed"
+
+KINDS = frozenset({SUBMITTED, ROUTED, "case.acknowledged", "case.replied", "case.resolved", "case.declined"})
+"""Facts that a rule may name as its start, stop, pause, resumption or extension: the stems of the events recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact, unique by (source, seq). Fields beyond the first five are there where its kind has them."""
+
+    kind: str
+    source: str
+    seq: int
+    occurred_at: datetime
+    """As claimed by whoever did it."""
+    received_at: datetime
+    """When our edge came to know of it."""
+    channel: str | None = None
+    actor: str | None = None
+    agency: str | None = None
+    assignment: int | None = None
+    category: str | None = None
+    classification: str | None = None
+    region: str | None = None
+    visibility: str | None = None
+    source_ref: str | None = None
+    given_due_at: datetime | None = None

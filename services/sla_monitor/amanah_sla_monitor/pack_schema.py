@@ -1,0 +1,187 @@
+"""The shape of a pack's `rules.yaml` and `calendars.yaml`, field by field."""
+
+from datetime import date, time
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from amanah_sla_monitor.domain.calendars import HolidayKind, Hours
+from amanah_sla_monitor.domain.facts import KINDS, SUBMITTED
+from amanah_sla_monitor.domain.rules import Bound, CutOff, DueAt, Roll, Unit
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _known_fact(kind: str) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is no recorded fact; there are {', '.join(sorted(KINDS))}")
+    return kind
+
+
+def _hours(value: Any) -> Hours:
+    """`["07:30-12:00", "13:00-16:00"]`: blocks in order, none overlapping."""
+    if not isinstance(value, list):
+        raise ValueError("a list of blocks such as '07:30-16:00' is expected")
+    blocks = []
+    for block in value:
+        opens, _, closes = str(block).partition("-")
+        blocks.append((time.fromisoformat(opens.strip()), time.fromisoformat(closes.strip())))
+    flat = [instant for block in blocks for instant in block]
+    if flat != sorted(flat) or any(opens == closes for opens, closes in blocks):
+        raise ValueError("blocks must be in order, each closing after it opens and before the next one opens")
+    return tuple(blocks)
+
+
+def _week(value: Any) -> dict[int, Hours]:
+    """`{mon-thu: [...], fri: [...]}`: single days and stretches; a day not named is off."""
+    if not isinstance(value, dict):
+        raise ValueError("weekdays such as 'mon-thu' with their hours are expected")
+    week: dict[int, Hours] = {}
+    for days, hours in value.items():
+        first, _, last = str(days).partition("-")
+        if first not in WEEKDAYS or (last and last not in WEEKDAYS):
+            raise ValueError(f"{days!r}: weekdays are {', '.join(WEEKDAYS)}, or a stretch such as mon-thu")
+        for weekday in range(WEEKDAYS.index(first), WEEKDAYS.index(last or first) + 1):
+            week[weekday] = _hours(hours)
+    return week
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name!r} is no IANA time zone") from None
+    return name
+
+
+FactKind = Annotated[str, AfterValidator(_known_fact)]
+Week = Annotated[dict[int, Hours], BeforeValidator(_week)]
+OneDay = Annotated[Hours, BeforeValidator(_hours)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CountingEntry(_Strict):
+    """Conventions that differ from the unit's own; see `domain/rules.py`."""
+
+    cut_off: CutOff | time | None = None
+    day_off_start_moves: bool | None = None
+    start_day_counts: bool = False
+    due_at: DueAt = DueAt.END_OF_DAY
+    roll: Roll = Roll.NONE
+
+
+class PauseEntry(_Strict):
+    start: list[FactKind] = Field(min_length=1)
+    end: list[FactKind] = Field(min_length=1)
+    budget: Annotated[int, Field(ge=0)] | None = None
+
+
+class ExtensionEntry(_Strict):
+    length: Annotated[int, Field(ge=1)]
+    facts: list[FactKind] = []
+    article: str | None = None
+    in_writing: bool = True
+
+
+class AppliesEntry(_Strict):
+    classification: list[str] = []
+    category: list[str] = []
+    agency: list[str] = []
+    region: list[str] = []
+    visibility: list[str] = []
+
+
+class ThresholdEntry(_Strict):
+    name: str
+    percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Absent: the last day."""
+
+
+class EscalationEntry(_Strict):
+    level: Annotated[int, Field(ge=1)]
+    role: str
+    after: Annotated[int, Field(ge=0)] = 0
+    unit: Literal[Unit.WORKING_DAY, Unit.CALENDAR_DAY, Unit.HOUR] = Unit.WORKING_DAY
+
+
+class ValidEntry(_Strict):
+    since: Annotated[date, Field(alias="from")] = date.min
+    to: date | None = None
+
+
+class RuleEntry(_Strict):
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    version: str
+    stage: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
+    bound_to: Bound
+    unit: Unit
+    length: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    start: list[FactKind] = Field(min_length=1)
+    stop: list[FactKind] = Field(min_length=1)
+    law: Annotated[str, Field(min_length=3)]
+    verified: bool
+    source: str | None = None
+    valid: ValidEntry = ValidEntry()
+    calendar: str | None = None
+    counting: CountingEntry = CountingEntry()
+    pause: PauseEntry | None = None
+    extension: ExtensionEntry | None = None
+    applies_when: AppliesEntry = AppliesEntry()
+    thresholds: list[ThresholdEntry] = []
+    escalations: list[EscalationEntry] = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RuleEntry":
+        if (self.unit is Unit.GIVEN) != (self.length is None):
+            raise ValueError("length: every unit but `given` needs one, and `given` has none")
+        if self.unit is Unit.GIVEN and (self.start != [SUBMITTED] or self.bound_to is not Bound.CITIZEN):
+            raise ValueError(f"start: a given deadline is the citizen's and starts at {SUBMITTED}")
+        if self.unit is Unit.MONTH and self.pause:
+            raise ValueError("pause: months know none")
+        return self
+
+
+class HolidayEntry(_Strict):
+    day: date
+    name: str
+    kind: HolidayKind = HolidayKind.LIBUR_NASIONAL
+
+
+class OverrideEntry(_Strict):
+    day: date
+    name: str
+    hours: OneDay = ()
+    decree: str
+
+
+class SeasonEntry(_Strict):
+    name: str
+    since: Annotated[date, Field(alias="from")]
+    to: date
+    week: Week
+
+
+class CalendarEntry(_Strict):
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    version: str
+    zone: Annotated[str, AfterValidator(_zone)]
+    week: Annotated[Week, Field(min_length=1)]
+    holidays: list[str] = []
+    """Names of lists in `holiday_lists`."""
+    cuti_bersama_off: bool = True
+    overrides: list[OverrideEntry] = []
+    seasons: list[SeasonEntry] = []
+
+
+class HolidayList(_Strict):
+    source: str
+    days: list[HolidayEntry]
+
+
+class BackdatingEntry(_Strict):
+    channels: list[str] = []
+    actors: list[str] = []
