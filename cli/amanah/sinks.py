@@ -4,7 +4,8 @@ A notice counts as told when its line is on disk: both receivers append one JSON
 they answer, so a crash can double a line but never lose an answered notice. Readers count distinct `notice` ids.
 
 `webhooks.jsonl`: {"at", "notice", "path", "timestamp", "signature", "body"} (`body` is the exact text that was signed)
-`mail.jsonl`:     {"at", "notice", "message_id", "recipients", "sender", "subject", "language", "body"}
+`mail.jsonl`:     {"at", "notice", "message_id", "recipients", "sender", "subject", "language", "event",
+                "complaint_id", "template", "body"}
 
 Faults are switched on by attribute: `sinks.webhook_fault = WebhookFault.GONE`, `sinks.smtp_fault = SmtpFault.NONE`;
 `webhook_fault_left` and `smtp_fault_left` end a fault by themselves after so many attempts.
@@ -248,6 +249,9 @@ class _MailHandler:
             "sender": envelope.mail_from or "",
             "subject": str(message.get("Subject", "")),
             "language": str(message.get("Content-Language", "")),
+            "event": str(message.get("X-Amanah-Event", "")),
+            "complaint_id": str(message.get("X-Amanah-Complaint", "")),
+            "template": str(message.get("X-Amanah-Template", "")),
             "body": content.get_content() if content is not None else "",
         }
         await self._sinks.mail.append(record)

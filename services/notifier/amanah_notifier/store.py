@@ -1,0 +1,256 @@
+"""Every SQL statement of the service."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from amanah_chassis.database import Connection
+from amanah_notifier.domain import BREACH, Channel, Complaint, Notice, Told
+
+WAKE = "notifier_due"
+"""Postgres tells the workers on this channel, at commit, that something may be due earlier than they think."""
+
+
+# -- deciding ---------------------------------------------------------------------------------------------------------
+
+
+async def remember(db: Connection, complaints: Sequence[Complaint]) -> None:
+    await db.execute(
+        """
+        insert into notifier_complaint (id, tracking_code, contactable, restricted)
+        select * from unnest($1::uuid[], $2::text[], $3::bool[], $4::bool[]) on conflict do nothing
+        """,
+        [c.id for c in complaints],
+        [c.tracking_code for c in complaints],
+        [c.contactable for c in complaints],
+        [c.restricted for c in complaints],
+    )
+
+
+async def complaints(db: Connection, ids: Iterable[UUID]) -> dict[UUID, Complaint]:
+    rows = await db.fetch(
+        "select id, tracking_code, contactable, restricted from notifier_complaint where id = any($1)", list(ids)
+    )
+    return {row["id"]: Complaint(**row) for row in rows}
+
+
+async def insert(db: Connection, notices: Sequence[Notice]) -> None:
+    """Queues notices; one that is there already stays as it is."""
+    if not notices:
+        return
+    await db.execute(
+        """
+        insert into notifier_delivery (id, complaint_id, stem, about, occasion, recipient, agency, stage, channel, address,
+                                       lane, template, facts, traceparent)
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                             $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::text[])
+        on conflict (id) do nothing
+        """,
+        [n.id for n in notices],
+        [n.complaint_id for n in notices],
+        [n.stem for n in notices],
+        [n.about for n in notices],
+        [n.occasion for n in notices],
+        [n.recipient for n in notices],
+        [n.agency for n in notices],
+        [n.stage for n in notices],
+        [str(n.channel) for n in notices],
+        [n.address for n in notices],
+        [lane(n.channel, n.address) for n in notices],
+        [n.template for n in notices],
+        [json.dumps(dict(n.facts)) for n in notices],
+        [n.traceparent for n in notices],
+    )
+    await db.execute(f"notify {WAKE}")
+
+
+def lane(channel: Channel, address: str) -> str:
+    """All mail goes through one relay; a webhook's fate is that of its host."""
+    return "mail" if channel is Channel.EMAIL else urlsplit(address).netloc
+
+
+async def withdraw(db: Connection, breaches: Mapping[UUID, str]) -> dict[UUID, list[Told]]:
+    """Marks the breach notices of these complaints and occasions as untrue: an unsent one will never be sent. Answers, by
+    complaint, which of them have reached their recipient or may have (an attempt may succeed without our knowing)."""
+    rows = await db.fetch(
+        """
+        update notifier_delivery d
+        set untrue = true,
+            state = case when state = 'pending' and leased_by is null then 'superseded' else state end,
+            settled_at = case when state = 'pending' and leased_by is null then clock_timestamp() else settled_at end
+        from unnest($1::uuid[], $2::text[]) w (complaint_id, occasion)
+        where d.complaint_id = w.complaint_id and d.occasion = w.occasion and d.stem = $3
+        returning d.complaint_id, d.recipient, d.channel, d.agency, d.maybe_told
+        """,
+        list(breaches.keys()),
+        list(breaches.values()),
+        BREACH,
+    )
+    told: dict[UUID, list[Told]] = {}
+    for row in rows:
+        if row["maybe_told"]:
+            told.setdefault(row["complaint_id"], []).append(
+                Told(row["recipient"], Channel(row["channel"]), row["agency"])
+            )
+    return told
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A notice that this worker alone holds until its lease ends."""
+
+    id: UUID
+    complaint_id: UUID
+    stem: str
+    about: str
+    recipient: str
+    agency: str | None
+    stage: str | None
+    channel: Channel
+    address: str
+    lane: str
+    template: str
+    facts: Mapping[str, str]
+    traceparent: str | None
+    attempts: int
+    """Those before this one that count."""
+    claims: int
+    """Fencing token: a worker whose lease ran out cannot overwrite its successor's result."""
+    claimed_at: datetime
+    """Real time by the database's clock."""
+    gone: bool
+    """Its address said earlier that nothing may be sent there."""
+
+
+class Result(NamedTuple):
+    """What to record of one attempt. `wait` seconds from now it is due again, if its state stays pending."""
+
+    id: UUID
+    claims: int
+    state: str
+    result: str
+    wait: float
+    reference: str
+    counts: bool
+    gone: str | None
+
+
+async def claim(
+    db: Connection, worker: str, room: int, lane_room: int, busy: Mapping[str, int], lease_seconds: float
+) -> list[Claimed]:
+    """Takes up to `room` notices that are due, of each lane no more than `lane_room` less what is `busy` in it. Two
+    workers never get the same one; one whose worker died is due again when its lease has ended."""
+    rows = await db.fetch(
+        """
+        with due as materialized (
+            select d.id from notifier_lane l
+            left join unnest($4::text[], $5::int[]) b (lane, busy) on b.lane = l.lane
+            cross join lateral (
+                select id, next_attempt_at from notifier_delivery
+                where state = 'pending' and lane = l.lane and next_attempt_at <= statement_timestamp()
+                order by next_attempt_at limit greatest($3 - coalesce(b.busy, 0), 0) for update skip locked) d
+            order by d.next_attempt_at limit $2)
+        update notifier_delivery d
+        set leased_by = $1, claims = claims + 1, maybe_told = true,
+            next_attempt_at = clock_timestamp() + make_interval(secs => $6)
+        from due where d.id = due.id
+        returning d.id, complaint_id, stem, about, recipient, agency, stage, channel, address, lane, template, facts,
+            traceparent, attempts, claims, clock_timestamp() as claimed_at,
+            exists (select from notifier_endpoint_gone g where g.address = d.address) as gone
+        """,
+        worker,
+        room,
+        lane_room,
+        list(busy.keys()),
+        list(busy.values()),
+        lease_seconds,
+    )
+    return [Claimed(**{**row, "channel": Channel(row["channel"]), "facts": json.loads(row["facts"])}) for row in rows]
+
+
+async def record(db: Connection, worker: str, results: Sequence[Result]) -> dict[UUID, str]:
+    """Writes the outcomes of attempts; answers the state of each notice that was still this worker's. One that became
+    untrue while it was being tried ends as superseded unless it was sent."""
+    rows = await db.fetch(
+        """
+        update notifier_delivery d
+        set state = case when d.untrue and r.state in ('pending', 'failed') then 'superseded' else r.state end,
+            settled_at = case when r.state <> 'pending' or d.untrue then clock_timestamp() end,
+            result = r.result, reference = r.reference, leased_by = null,
+            attempts = d.attempts + r.counts::int,
+            maybe_told = r.state <> 'not_wanted' and (r.counts or d.attempts > 0),
+            next_attempt_at = clock_timestamp() + make_interval(secs => r.wait)
+        from unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::text[], $8::bool[])
+            r (id, claims, state, result, wait, reference, counts)
+        where d.id = r.id and d.claims = r.claims and d.leased_by = $1 and d.state = 'pending'
+        returning d.id, d.state
+        """,
+        worker,
+        [r.id for r in results],
+        [r.claims for r in results],
+        [r.state for r in results],
+        [r.result for r in results],
+        [r.wait for r in results],
+        [r.reference for r in results],
+        [r.counts for r in results],
+    )
+    if gone := [r.gone for r in results if r.gone]:
+        await db.execute(
+            "insert into notifier_endpoint_gone (address) select unnest($1::text[]) on conflict do nothing", gone
+        )
+    return {row["id"]: row["state"] for row in rows}
+
+
+async def release(db: Connection, worker: str) -> int:
+    """Makes due at once what an earlier process of this name held when it died."""
+    done = await db.execute(
+        "update notifier_delivery set leased_by = null, next_attempt_at = clock_timestamp()"
+        " where state = 'pending' and leased_by = $1",
+        worker,
+    )
+    return int(done.split()[-1])
+
+
+async def seconds_to_next(db: Connection, full: Sequence[str]) -> float | None:
+    """Seconds until the next notice is due in a lane that is not full, 0 when one is, None when none waits."""
+    seconds: float | None = await db.fetchval(
+        """
+        select greatest(extract(epoch from min(d.next_attempt_at) - clock_timestamp()), 0)::float8
+        from notifier_lane l cross join lateral (
+            select next_attempt_at from notifier_delivery
+            where state = 'pending' and lane = l.lane order by next_attempt_at limit 1) d
+        where l.lane <> all ($1::text[])
+        """,
+        list(full),
+    )
+    return seconds
+
+
+class Waiting(NamedTuple):
+    recipient: str
+    channel: str
+    notices: int
+    oldest_seconds: float
+
+
+async def waiting(db: Connection) -> list[Waiting]:
+    """Unsettled notices by audience and channel, with the age of the oldest."""
+    rows = await db.fetch(
+        """
+        select split_part(recipient, ':', 1) as recipient, channel, count(*) as notices,
+               extract(epoch from clock_timestamp() - min(created_at))::float8 as oldest
+        from notifier_delivery where state = 'pending' group by 1, 2
+        """
+    )
+    return [Waiting(*row) for row in rows]
+
+
+async def gone_endpoints(db: Connection) -> int:
+    return int(await db.fetchval("select count(*) from notifier_endpoint_gone"))
