@@ -107,15 +107,29 @@ begin
 end
 $$;
 
--- Moves a standing virtual clock. A fact that the broker stamped before `real_from` keeps its earlier virtual instant.
-create function chassis_clock_step(real timestamptz, target timestamptz, settle timestamptz) returns void
+-- Moves a standing virtual clock, from the real instant `real` on: what the broker stamped before it keeps its earlier
+-- virtual instant. Nothing is settled by it yet; ticking waits for `chassis_clock_settle`.
+create function chassis_clock_step(real timestamptz, target timestamptz) returns void
 language plpgsql as $$
+declare
+    latest chassis_clock;
 begin
-    if not exists (select from chassis_clock) then
-        raise exception 'this deployment lives in real time: its clock cannot be stepped';
+    select * into latest from chassis_clock order by real_from desc limit 1;
+    if latest is null or latest.rate <> 0 then
+        raise exception 'only a standing virtual clock can be stepped';
     end if;
-    insert into chassis_clock (real_from, at, rate, settled) values (real, target, 0, settle)
-    on conflict (real_from) do update set at = excluded.at, settled = excluded.settled;
+    if target < latest.at then
+        raise exception 'a clock does not run backwards: it stands at %', latest.at;
+    end if;
+    insert into chassis_clock (real_from, at, rate, settled) values (real, target, 0, latest.settled);
+end
+$$;
+
+-- Says that every fact up to the instant where the clock stands has arrived: deadlines up to it may now fire.
+create function chassis_clock_settle() returns void language plpgsql as $$
+begin
+    update chassis_clock set settled = at
+    where rate = 0 and real_from = (select max(real_from) from chassis_clock where real_from <= clock_timestamp());
     perform pg_notify('chassis_clock', '');
 end
 $$;

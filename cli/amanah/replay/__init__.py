@@ -1,0 +1,10 @@
+"""`amanah replay`: a city's own complaint log through the real system, in virtual time.
+
+log.py      rows of the file, each sound or rejected with line and reason
+agenda.py   what happens at which instant (pure)
+citizen.py  files each row over HTTP
+office.py   plays the agencies (and the person in triage) through their own topics
+pipeline.py the clock's hand, and the question whether everything has drained
+drive.py    the run itself
+command.py  the command, its table and its JSON
+"""

@@ -1,0 +1,203 @@
+"""Reads a complaint log, CSV or a JSON array of objects. Broken rows are reported with line and reason; the rest goes on."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from amanah.fault import Fault
+
+CODE = re.compile(r"[^0-9A-Za-z .'-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sound row. Instants are UTC. `closed` stands as the log has it, even when before `created`."""
+
+    line: int
+    source_id: str
+    created: datetime
+    closed: datetime | None
+    due: datetime | None
+    agency: str | None
+    category: str
+    narrative: str
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One row that cannot be filed. `line` counts as an editor does for CSV, and as elements from 1 for JSON."""
+
+    line: int
+    source_id: str | None
+    reason: str
+
+
+class Columns(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    source_id: list[str]
+    created: list[str]
+    closed: list[str] = []
+    due: list[str] = []
+    agency: list[str] = []
+    category: list[str] = []
+    narrative: list[str] = []
+    region: list[str] = []
+
+
+class Format(BaseModel):
+    """`replay.yaml` of a pack, and the pack's zone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    columns: Columns
+    formats: list[str] = []
+    unspecified_category: str = "Unspecified"
+    triage_to: str | None = None
+    zone: str
+
+
+def load_format(pack: Path) -> Format:
+    """Raises Fault when the pack cannot read logs."""
+    path = pack / "replay.yaml"
+    if not path.is_file():
+        raise Fault(f"{path} is missing: this pack does not say how a log is read.")
+    zone = yaml.safe_load((pack / "pack.yaml").read_text())["zone"]
+    return Format.model_validate({**yaml.safe_load(path.read_text()), "zone": zone})
+
+
+def read(path: Path, form: Format) -> tuple[list[Row], list[Rejected]]:
+    """Every row of the file, sorted into sound and rejected. Raises Fault when the file as a whole cannot be read."""
+    rows: list[Row] = []
+    rejected: list[Rejected] = []
+    seen: dict[str, int] = {}
+    zone = ZoneInfo(form.zone)
+    for line, record in _records(path, form):
+        source_id = None
+        try:
+            if isinstance(record, str):
+                raise ValueError(record)
+            source_id = _text(record, form.columns.source_id)
+            row = _row(line, record, form, zone)
+            if row.source_id in seen:
+                raise ValueError(f"its number stands already on line {seen[row.source_id]}")
+        except (ValueError, OverflowError) as fault:
+            rejected.append(Rejected(line, source_id, str(fault)))
+        else:
+            seen[row.source_id] = line
+            rows.append(row)
+    return rows, rejected
+
+
+def _row(line: int, record: dict[str, Any], form: Format, zone: ZoneInfo) -> Row:
+    columns = form.columns
+    created = _instant(record, columns.created, form.formats, zone)
+    if created is None:
+        raise ValueError(f"{columns.created[0]} is empty")
+    region = _text(record, columns.region)
+    return Row(
+        line=line,
+        source_id=(_text(record, columns.source_id) or f"line-{line}")[:120],
+        created=created,
+        closed=_instant(record, columns.closed, form.formats, zone),
+        due=_instant(record, columns.due, form.formats, zone),
+        agency=(_text(record, columns.agency) or "")[:63] or None,
+        category=(_text(record, columns.category) or form.unspecified_category)[:120],
+        narrative=(_text(record, columns.narrative) or _text(record, columns.category) or form.unspecified_category)[
+            :8000
+        ],
+        region=CODE.sub(" ", region)[:64].strip() or None if region else None,
+    )
+
+
+def _text(record: dict[str, Any], names: Sequence[str]) -> str | None:
+    for name in names:
+        value = record.get(name)
+        if value is not None and not isinstance(value, dict | list) and str(value).strip():
+            return str(value).replace("\x00", "").strip() or None
+    return None
+
+
+def _instant(record: dict[str, Any], names: Sequence[str], formats: Sequence[str], zone: ZoneInfo) -> datetime | None:
+    text = _text(record, names)
+    if text is None:
+        return None
+    found = _parsed(text, formats)
+    if found is None:
+        raise ValueError(f"{names[0]} is no date: {text[:40]!r}")
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _parsed(text: str, formats: Sequence[str]) -> datetime | None:
+    if text[:4].isdigit():
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    for form in formats:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the pack's, set by the caller
+        except ValueError:
+            continue
+    return None
+
+
+def _records(path: Path, form: Format) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """(line, record) or (line, what is wrong with it)."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+            first = file.read(1024).lstrip()[:1]
+            file.seek(0)
+            yield from _json_records(file.read(), path) if first in {"[", "{"} else _csv_records(file, path, form)
+    except OSError as missing:
+        raise Fault(f"{path} cannot be read: {missing.strerror}.") from None
+
+
+def _csv_records(file: Any, path: Path, form: Format) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    reader = csv.reader(file)
+    header = [_plain(name) for name in next(reader, [])]
+    if not set(header) & set(form.columns.created):
+        raise Fault(f"{path} has no column {form.columns.created[0]!r}; its header reads: {', '.join(header)[:200]}")
+    while True:
+        line = reader.line_num + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as broken:
+            yield line, f"not CSV: {broken}"
+            continue
+        if not values:
+            continue
+        if len(values) != len(header):
+            yield line, f"has {len(values)} fields where the header has {len(header)}"
+            continue
+        yield line, dict(zip(header, values, strict=True))
+
+
+def _json_records(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    try:
+        elements = json.loads(text)
+    except ValueError as broken:
+        raise Fault(f"{path} is not JSON: {broken}.") from None
+    if not isinstance(elements, list):
+        raise Fault(f"{path} is JSON but no array of objects.")
+    for number, element in enumerate(elements, 1):
+        if isinstance(element, dict):
+            yield number, {_plain(name): value for name, value in element.items()}
+        else:
+            yield number, "is no object"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
