@@ -1,0 +1,105 @@
+"""A stack's data directory: who holds it, and what other commands can learn from it."""
+
+import fcntl
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from amanah import project
+from amanah.embedded import databases
+from amanah.embedded.secrets import Secrets
+from amanah.fault import Fault
+
+LEAST_FREE = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class State:
+    """What a stack tells of itself in `stack.json` (0600: it holds the superuser's DSN)."""
+
+    data: str
+    pack: str
+    pid: int
+    kafka: str
+    postgres: str
+    ports: dict[str, int]
+    services: list[str]
+
+    def dsn(self, service: str) -> str:
+        """A service's own database, as its own role."""
+        role = f"amanah_{service}"
+        return databases.for_role(self.postgres, role, role, Secrets(Path(self.data) / "secrets").password(role))
+
+    def url(self, service: str) -> str:
+        """Base URL of a service's HTTP side."""
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+
+class Home:
+    """Holds the directory for one stack at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = -1
+
+    def take(self) -> None:
+        """Makes and locks the directory; Fault if another stack has it or the disk is nearly full."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._lock, 20).decode().strip()
+            self.release()
+            raise Fault(
+                f"A stack already runs on {self.path} (process {holder or 'unknown'}). Stop it, or give another --data."
+            ) from None
+        os.truncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+        if (left := shutil.disk_usage(self.path).free) < LEAST_FREE:
+            raise Fault(
+                f"The disk of {self.path} is nearly full: {left // 2**20} MB are left, {LEAST_FREE // 2**20} needed."
+            )
+
+    def release(self) -> None:
+        """Lets another stack have it."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def write(self, state: State) -> None:
+        """Tells other commands what runs here, and that it is the newest."""
+        _replace(self.path / "stack.json", json.dumps(asdict(state), indent=2) + "\n")
+        project.STATE.mkdir(parents=True, exist_ok=True)
+        _replace(project.STATE / "latest", f"{self.path}\n")
+
+    def earlier_ports(self) -> dict[str, int]:
+        """What the last stack here listened on."""
+        try:
+            return dict(json.loads((self.path / "stack.json").read_text())["ports"])
+        except (OSError, ValueError, KeyError):
+            return {}
+
+
+def read(data: Path | None = None) -> State:
+    """The state of the stack in `data`, or of the one started last."""
+    if data is None:
+        try:
+            data = Path((project.STATE / "latest").read_text().strip())
+        except OSError:
+            raise Fault(
+                "No stack was ever started here. Start one with ./amanah up, or name one with --data."
+            ) from None
+    try:
+        return State(**json.loads((data / "stack.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        raise Fault(f"There is no stack in {data}. Start one with ./amanah up --data {data}") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    half = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    half.replace(path)

@@ -1,0 +1,95 @@
+"""The topics a pack needs, and their creation."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from amanah.fault import Fault
+
+DEFAULTS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(256 * 1024)}
+"""The broker's own time is what lateness is judged by; and nothing that large is a complaint."""
+
+DOMAIN = ("complaints", "assignments", "cases", "deadlines", "notices")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic as it should be."""
+
+    name: str
+    partitions: int
+    settings: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
+
+
+def agencies(pack: Path) -> list[str]:
+    """The agency codes of a pack."""
+    try:
+        found = yaml.safe_load((pack / "agencies.yaml").read_text())["agencies"]
+        return [str(agency["code"]) for agency in found]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as fault:
+        raise Fault(f"{pack / 'agencies.yaml'} cannot be read: {fault}") from None
+
+
+def of(pack: Path, partitions: int = 3) -> list[Topic]:
+    """All topics of a deployment: one for each owner of events, and two for each agency."""
+    shared = [Topic(f"amanah.{name}", partitions) for name in DOMAIN]
+    per_agency = [
+        Topic(name, 1) for code in agencies(pack) for name in (f"amanah.agency.{code}", f"amanah.agency.{code}.replies")
+    ]
+    return [*shared, Topic("amanah.ombudsman", 1), *per_agency]
+
+
+def admin(bootstrap: str) -> Any:
+    """An administration client that keeps its complaints about an absent broker to itself."""
+    from confluent_kafka.admin import AdminClient
+
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 10_000})
+
+
+def present(bootstrap: str) -> dict[str, tuple[int, int]]:
+    """Partitions and number of records of each topic there."""
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "amanah.topics", "log_level": 0})
+    try:
+        found = consumer.list_topics(timeout=10).topics
+        counts = {}
+        for name, topic in found.items():
+            ends = [consumer.get_watermark_offsets(TopicPartition(name, n), timeout=10) for n in topic.partitions]
+            counts[name] = (len(ends), sum(high - low for low, high in ends))
+        return counts
+    except KafkaException:
+        raise Fault(f"Kafka at {bootstrap} does not answer.") from None
+    finally:
+        consumer.close()
+
+
+def difference(topic: Topic, partitions: int) -> str:
+    """What is wrong with a topic that has so many partitions; empty if nothing is."""
+    if partitions == 0:
+        return "missing"
+    return "" if partitions >= topic.partitions else f"should have {topic.partitions} partitions"
+
+
+def create(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
+    """Creates those that are missing and returns their names."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import NewTopic
+
+    client = admin(bootstrap)
+    present = client.list_topics(timeout=30).topics
+    missing = [topic for topic in topics if topic.name not in present]
+    if not missing:
+        return []
+    wanted = [NewTopic(t.name, num_partitions=t.partitions, config=t.settings) for t in missing]
+    created = client.create_topics(wanted, operation_timeout=30, request_timeout=60)
+    for name, outcome in created.items():
+        try:
+            outcome.result()
+        except KafkaException as failure:
+            if failure.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                raise Fault(f"Topic {name} could not be created: {failure.args[0].str()}") from None
+    return [topic.name for topic in missing]
