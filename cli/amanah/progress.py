@@ -24,7 +24,7 @@ class Silent:
         """Nothing."""
 
     @contextmanager
-    def bar(self, text: str, total: int) -> Iterator[Callable[[int], None]]:
+    def bar(self, text: str, total: int) -> Iterator[Callable[[int], None]]:  # noqa: ARG002
         """Nothing."""
         yield lambda _: None
 

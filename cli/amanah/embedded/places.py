@@ -1,4 +1,4 @@
-"""Directories that another account must be able to reach: PostgreSQL refuses to run as root, so under root it is another user."""
+"""Directories that another user must be able to reach: PostgreSQL refuses to run as root, so there it gets a user."""
 
 import hashlib
 import os

@@ -179,6 +179,6 @@ def _is_postgres(pid: int, cluster: Path) -> bool:
 
     try:
         process = psutil.Process(pid)
-        return process.name().startswith("postgres") and process.cwd() == str(cluster.resolve())
+        return bool(process.name().startswith("postgres") and process.cwd() == str(cluster.resolve()))
     except psutil.Error:
         return False

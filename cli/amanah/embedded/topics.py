@@ -12,7 +12,7 @@ from amanah.fault import Fault
 DEFAULTS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(256 * 1024)}
 """The broker's own time is what lateness is judged by; and nothing that large is a complaint."""
 
-DOMAIN = ("complaints", "assignments", "cases", "deadlines", "notices")
+DAY_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,20 @@ def agencies(pack: Path) -> list[str]:
         raise Fault(f"{pack / 'agencies.yaml'} cannot be read: {fault}") from None
 
 
-def of(pack: Path, partitions: int = 3) -> list[Topic]:
-    """All topics of a deployment: one for each owner of events, and two for each agency."""
-    shared = [Topic(f"amanah.{name}", partitions) for name in DOMAIN]
-    per_agency = [
-        Topic(name, 1) for code in agencies(pack) for name in (f"amanah.agency.{code}", f"amanah.agency.{code}.replies")
+def of(pack: Path) -> list[Topic]:
+    """All topics of a deployment, as the contracts describe them; those of an agency once for each agency of the pack."""
+    import amanah_contracts
+
+    codes = agencies(pack)
+    described = [
+        yaml.safe_load(file.read_text())
+        for file in sorted(Path(amanah_contracts.__file__).parent.glob("topics/*.yaml"))
     ]
-    return [*shared, Topic("amanah.ombudsman", 1), *per_agency]
+    return [
+        Topic(name, entry["partitions"], DEFAULTS | {"retention.ms": str(entry["retention_days"] * DAY_MS)})
+        for entry in described
+        for name in dict.fromkeys(entry["topic"].replace("{agency}", code) for code in codes)
+    ]
 
 
 def admin(bootstrap: str) -> Any:
@@ -77,7 +84,7 @@ def difference(topic: Topic, partitions: int) -> str:
 def create(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
     """Creates those that are missing and returns their names."""
     from confluent_kafka import KafkaException
-    from confluent_kafka.admin import NewTopic
+    from confluent_kafka.cimpl import NewTopic
 
     client = admin(bootstrap)
     present = client.list_topics(timeout=30).topics
