@@ -1,0 +1,60 @@
+"""The SLA monitor as a table: what it consumes, what it produces."""
+
+from amanah_chassis.batch import Handler
+from amanah_chassis.chassis import Chassis
+from amanah_chassis.service import Service
+from amanah_contracts.casework import CaseAcknowledged, CaseDeclined, CaseReplied, CaseResolved
+from amanah_contracts.envelope import Event
+from amanah_contracts.intake import ComplaintSubmitted
+from amanah_contracts.registry import REGISTRY
+from amanah_contracts.routing import ComplaintRouted
+from amanah_contracts.sla_monitor import (
+    DeadlineBreached,
+    DeadlineBreachWithdrawn,
+    DeadlineCancelled,
+    DeadlineMet,
+    DeadlineStarted,
+)
+from amanah_sla_monitor.api import make_api
+from amanah_sla_monitor.handlers import (
+    Monitor,
+    on_case_acknowledged,
+    on_case_declined,
+    on_case_replied,
+    on_case_resolved,
+    on_complaint_routed,
+    on_complaint_submitted,
+)
+from amanah_sla_monitor.pack import load_calendars, load_rules
+from amanah_sla_monitor.settings import SlaMonitorSettings
+from amanah_sla_monitor.ticker import run_ticker
+
+CONSUMES: dict[type[Event], Handler] = {
+    ComplaintSubmitted: on_complaint_submitted,
+    ComplaintRouted: on_complaint_routed,
+    CaseAcknowledged: on_case_acknowledged,
+    CaseReplied: on_case_replied,
+    CaseResolved: on_case_resolved,
+    CaseDeclined: on_case_declined,
+}
+PRODUCES: frozenset[type[Event]] = frozenset(
+    {DeadlineStarted, DeadlineMet, DeadlineBreached, DeadlineBreachWithdrawn, DeadlineCancelled}
+)
+
+
+async def make_context(chassis: Chassis) -> Monitor:
+    calendars = load_calendars(chassis.settings.pack)
+    return Monitor(load_rules(chassis.settings.pack, calendars), calendars)
+
+
+SERVICE = Service(
+    name="sla_monitor",
+    package="amanah_sla_monitor",
+    settings=SlaMonitorSettings,
+    make_context=make_context,
+    consumes=CONSUMES,
+    produces=PRODUCES,
+    registry=REGISTRY,
+    http=make_api,
+    background=(run_ticker,),
+)

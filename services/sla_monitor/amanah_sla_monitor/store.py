@@ -1,0 +1,209 @@
+"""Every SQL statement of `sla_monitor`. All are set-based: their number does not grow with the batch."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from amanah_chassis.database import Connection
+from amanah_sla_monitor.domain.clocks import State
+from amanah_sla_monitor.domain.diff import Key, Stored
+from amanah_sla_monitor.domain.facts import Fact
+
+DUE = "due"
+"""The threshold that every deadline has: its own due instant."""
+
+_STATES = {state.value: state for state in State}
+_FIELDS = tuple(Stored.__dataclass_fields__)
+_COLUMNS = ", ".join(_FIELDS)
+_INSTANTS = ("occurred_at", "received_at", "given_due_at")
+
+
+class Casefile(NamedTuple):
+    """All facts of a complaint, the newest included; `known`: there had been others before."""
+
+    facts: Sequence[Fact]
+    known: bool
+
+
+class Fire(NamedTuple):
+    """A key of G4, with the instant that passed unmet."""
+
+    complaint_id: UUID
+    stage: str
+    holder: int
+    deadline_version: int
+    due_at: datetime
+
+
+class Due(NamedTuple):
+    """A clock that the ticker has just fired."""
+
+    complaint_id: UUID
+    stage: str
+    holder: int
+    rule: str
+    rule_version: str
+    calendar: str | None
+    deadline_version: int
+    agency: str | None
+    due_at: datetime
+    source_ref: str | None
+
+
+# -- facts ---------------------------------------------------------------------------------------------------------------
+
+
+async def add_facts(db: Connection, new: Mapping[UUID, Fact]) -> dict[UUID, Casefile]:
+    """Adds one fact to each complaint and answers all that is known of it. The rows stay locked until the end of the
+    transaction, so of two facts in two transactions the later fold sees both; in one order, so they cannot deadlock."""
+    rows = await db.fetch(
+        """
+        insert into casefile as c (complaint_id, facts)
+        select * from unnest($1::uuid[], $2::jsonb[])
+        on conflict (complaint_id) do update set facts = c.facts || excluded.facts
+        returning complaint_id, case when xmax <> 0 then facts end
+        """,
+        ids := sorted(new),
+        [f"[{encode(new[complaint_id])}]" for complaint_id in ids],
+    )
+    return {
+        complaint_id: Casefile((new[complaint_id],), False)
+        if facts is None
+        else Casefile([decode(fact) for fact in json.loads(facts)], True)
+        for complaint_id, facts in rows
+    }
+
+
+async def facts_of(db: Connection, complaint_id: UUID) -> list[Fact] | None:
+    """Everything known of one complaint; None when it is unknown here."""
+    facts = await db.fetchval("select facts from casefile where complaint_id = $1", complaint_id)
+    return None if facts is None else [decode(fact) for fact in json.loads(facts)]
+
+
+def encode(fact: Fact) -> str:
+    """A fact as JSON, without what it does not have."""
+    stored: dict[str, Any] = {}
+    for name in Fact.__slots__:
+        value = getattr(fact, name)
+        if value is not None:
+            stored[name] = value.isoformat() if name in _INSTANTS else value
+    return json.dumps(stored)
+
+
+def decode(stored: dict[str, Any]) -> Fact:
+    for name in _INSTANTS:
+        if name in stored:
+            stored[name] = datetime.fromisoformat(stored[name])
+    return Fact(**stored)
+
+
+# -- clocks --------------------------------------------------------------------------------------------------------------
+
+
+async def deadlines(db: Connection, complaint_ids: Collection[UUID], *, lock: bool) -> dict[UUID, dict[Key, Stored]]:
+    """The stored clocks of some complaints; locked, the ticker passes them over until the end of the transaction."""
+    rows = await db.fetch(
+        f"select complaint_id, {_COLUMNS} from deadline where complaint_id = any($1)"  # noqa: S608 - our own names
+        + (" order by complaint_id, stage, holder for update" if lock else ""),
+        list(complaint_ids),
+    )
+    found: dict[UUID, dict[Key, Stored]] = {}
+    for complaint_id, *values in rows:
+        values[7] = _STATES[values[7]]
+        stored = Stored(*values)
+        found.setdefault(complaint_id, {})[stored.stage, stored.holder] = stored
+    return found
+
+
+async def save(db: Connection, changed: Sequence[tuple[UUID, Stored]]) -> None:
+    """Stores new and changed clocks."""
+    if not changed:
+        return
+    columns = [[getattr(stored, name) for _, stored in changed] for name in _FIELDS]
+    await db.execute(_SAVE, [complaint_id for complaint_id, _ in changed], *columns)
+
+
+_TYPES = ("text", "int", "text", "text", "text", "int", "text", "text", *("timestamptz",) * 4, "text")
+_SAVE = f"""
+    insert into deadline (complaint_id, {_COLUMNS})
+    select * from unnest($1::uuid[], {", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_TYPES, 2))})
+    on conflict (complaint_id, stage, holder) do update
+    set {", ".join(f"{name} = excluded.{name}" for name in _FIELDS if name not in ("stage", "holder"))}
+"""  # noqa: S608 - built from the names above
+
+
+# -- firing --------------------------------------------------------------------------------------------------------------
+
+
+async def fire(db: Connection, fires: Sequence[Fire], detected_at: datetime) -> set[tuple[UUID, str, int]]:
+    """Takes the right to say each breach; answers those that nobody has taken before."""
+    rows = await db.fetch(
+        """
+        insert into fired (complaint_id, stage, holder, deadline_version, threshold, due_at, detected_at)
+        select c, s, h, v, 'due', d, $6
+        from unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::timestamptz[]) u(c, s, h, v, d)
+        on conflict (complaint_id, stage, holder, deadline_version, threshold) do update
+        set withdrawn_at = null, detected_at = excluded.detected_at where fired.withdrawn_at is not null
+        returning complaint_id, stage, holder
+        """,
+        *(list(column) for column in zip(*fires, strict=True)),
+        detected_at,
+    )
+    return {(row[0], row[1], row[2]) for row in rows}
+
+
+async def withdraw(db: Connection, withdrawn: Sequence[Fire], at: datetime) -> None:
+    """Marks breaches that did not happen after all."""
+    await db.execute(
+        """
+        update fired f set withdrawn_at = $5
+        from unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) u(c, s, h, v)
+        where (f.complaint_id, f.stage, f.holder, f.deadline_version, f.threshold) = (c, s, h, v, 'due')
+        """,
+        *(list(column) for column in list(zip(*withdrawn, strict=True))[:4]),
+        at,
+    )
+
+
+async def fire_due(db: Connection, settled: datetime, limit: int) -> list[Due]:
+    """Claims up to `limit` clocks whose instant has come and that nobody else holds, marks them breached, and answers, in
+    the order of their instants, those not fired before."""
+    rows = await db.fetch(
+        """
+        with due as materialized (
+            select complaint_id, stage, holder from deadline
+            where next_fire_at <= $1 order by next_fire_at limit $2
+            for update skip locked
+        ), breached as (
+            update deadline d set state = 'breached', next_fire_at = null
+            from due u where d.complaint_id = u.complaint_id and d.stage = u.stage and d.holder = u.holder
+            returning d.complaint_id, d.stage, d.holder, d.rule, d.rule_version, d.calendar, d.deadline_version, d.agency,
+                      d.due_at, d.source_ref
+        ), won as (
+            insert into fired (complaint_id, stage, holder, deadline_version, threshold, due_at, detected_at)
+            select complaint_id, stage, holder, deadline_version, 'due', due_at, $1 from breached
+            on conflict (complaint_id, stage, holder, deadline_version, threshold) do update
+            set withdrawn_at = null, detected_at = excluded.detected_at where fired.withdrawn_at is not null
+            returning complaint_id, stage, holder
+        )
+        select b.* from breached b join won using (complaint_id, stage, holder) order by b.due_at
+        """,
+        settled,
+        limit,
+    )
+    return [Due(*row) for row in rows]
+
+
+async def next_fire_at(db: Connection) -> datetime | None:
+    """The earliest instant at which a clock wants to be looked at."""
+    earliest: datetime | None = await db.fetchval(
+        "select next_fire_at from deadline where next_fire_at is not null order by next_fire_at limit 1"
+    )
+    return earliest
+
+
+async def wake_tickers(db: Connection) -> None:
+    """Tells the tickers of all processes, at commit, that an instant comes sooner than they know."""
+    await db.execute("select pg_notify('sla_monitor_ticker', '')")

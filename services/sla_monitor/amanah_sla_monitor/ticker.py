@@ -1,0 +1,85 @@
+"""The ticker: sleeps until the earliest instant of any clock, then fires what has come due, batch by batch.
+
+Handlers wake it, by a notification that Postgres delivers at commit, when they store an instant earlier than the one it
+sleeps for. Time is the database's. Two tickers are harmless: each claims rows that the other does not hold, and the table
+`fired` lets a breach be said once. After downtime the same code catches up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from time import monotonic
+
+import asyncpg
+
+from amanah_chassis.chassis import Chassis
+from amanah_chassis.errors import TRANSIENT
+from amanah_chassis.logs import logger
+from amanah_sla_monitor import announce, metrics, store
+from amanah_sla_monitor.handlers import Monitor
+
+log = logger(__name__)
+
+LONGEST_SLEEP = 2.0
+"""Seconds. Bounds the lateness of an instant that another process stored and died before its ticker came to it."""
+HELD_ROW_PAUSE = 0.005
+"""Seconds before another look at rows that are due but held by a handler's transaction."""
+
+
+async def run_ticker(monitor: Monitor, chassis: Chassis) -> None:
+    """Runs until cancelled; waits out a database that is away."""
+    metrics.SCAN_AGE.set_function(lambda: monotonic() - monitor.looked_at)
+    pause = 0.05
+    while True:
+        try:
+            async with _listening(monitor, chassis) as nudges:
+                while not nudges.is_closed():
+                    await _turn(monitor, chassis)
+                    pause = 0.05
+        except TRANSIENT as error:
+            log.warning("ticker waits for the database", extra={"error": type(error).__name__})
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+
+async def _turn(monitor: Monitor, chassis: Chassis) -> None:
+    """One look: fire what is due, then sleep until the next instant or a nudge."""
+    monitor.asleep_until = None
+    limit = chassis.settings.ticker_batch
+    while await tick(chassis, limit) == limit:
+        pass
+    monitor.looked_at = monotonic()
+    async with chassis.pool.acquire() as db:
+        earliest = await store.next_fire_at(db)
+        reading = await chassis.clock.read(db)
+    if earliest is not None and earliest <= reading.settled:
+        await asyncio.sleep(HELD_ROW_PAUSE)
+        return
+    monitor.asleep_until = earliest
+    await chassis.clock.wait_until(earliest, monitor.wake, at_most=LONGEST_SLEEP)
+
+
+async def tick(chassis: Chassis, limit: int) -> int:
+    """Fires up to `limit` clocks that are due, in one transaction; answers how many breaches it said."""
+    async with chassis.transaction() as tx:
+        fired = await store.fire_due(tx.db, tx.settled, limit)
+        for due in fired:
+            tx.emit(announce.breach(due, tx.settled))
+    if fired:
+        metrics.observe_breaches(fired, tx.settled)
+        log.info("deadlines breached", extra={"count": len(fired)})
+    return len(fired)
+
+
+@asynccontextmanager
+async def _listening(monitor: Monitor, chassis: Chassis) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of its own hears the nudges; when it is lost, the ticker is woken and connects anew."""
+    db = await asyncpg.connect(chassis.settings.database)
+    try:
+        await db.add_listener("sla_monitor_ticker", lambda *_: monitor.wake.set())
+        db.add_termination_listener(lambda _: monitor.wake.set())
+        monitor.wake.set()
+        yield db
+    finally:
+        with suppress(*TRANSIENT):
+            await db.close(timeout=2)

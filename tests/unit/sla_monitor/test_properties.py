@@ -1,0 +1,182 @@
+"""Properties of the fold and of counting, over random facts and terms."""
+
+from datetime import date, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.sla_monitor.cases import CALENDARS, EPOCH, FIVE_DAY, RULES, SIX_DAY, case, minutes, routed, submitted
+
+from amanah_sla_monitor.domain.calendars import Calendar
+from amanah_sla_monitor.domain.clocks import State, clocks
+from amanah_sla_monitor.domain.counting import Pause, due
+from amanah_sla_monitor.domain.diff import Stored, What, diff
+from amanah_sla_monitor.domain.explanation import explain
+from amanah_sla_monitor.domain.facts import Fact
+from amanah_sla_monitor.domain.rules import Term, Unit, term
+
+quick = settings(max_examples=70, deadline=None)
+offsets = st.integers(0, 60 * 24 * 40).map(minutes)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Fact]:
+    """A complaint as it may go: filed, routed one to three times, answered or not."""
+    filed = EPOCH + draw(offsets)
+    promise = draw(st.none() | offsets)
+    facts = [
+        submitted(
+            filed,
+            given=filed + promise if promise is not None else None,
+            channel=draw(st.sampled_from(["web", "counter"])),
+        )
+    ]
+    facts += [
+        routed(EPOCH + draw(offsets), draw(st.sampled_from(["dinas", "six"])), n + 1)
+        for n in range(draw(st.integers(0, 3)))
+    ]
+    for n in range(draw(st.integers(0, 3))):
+        when = EPOCH + draw(offsets)
+        kind = draw(st.sampled_from(["acknowledged", "replied", "resolved", "declined"]))
+        actor = draw(st.sampled_from(["agency", "officer"]))
+        facts.append(
+            case(
+                kind,
+                when,
+                draw(st.sampled_from(["dinas", "six"])),
+                seq=n + 1,
+                claimed=when - draw(offsets),
+                actor=actor,
+            )
+        )
+    return facts
+
+
+@quick
+@given(histories(), st.randoms(use_true_random=False), offsets)
+def test_any_order_and_any_duplicates_give_the_same_clocks(facts: list[Fact], chance: object, later: timedelta) -> None:
+    now = EPOCH + later
+    shuffled = facts + [fact for fact in facts if chance.random() < 0.5]  # type: ignore[attr-defined]
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert clocks(shuffled, RULES, CALENDARS, now) == clocks(facts, RULES, CALENDARS, now)
+
+
+@quick
+@given(histories(), st.randoms(use_true_random=False))
+def test_whatever_the_arrival_the_net_of_what_is_said_is_the_same(facts: list[Fact], chance: object) -> None:
+    """Facts arrive one by one, in any order, with ticks between; the clocks told of are those of the fold over everything,
+    and breaches less withdrawals leave exactly the breaches that are true."""
+    end = EPOCH + minutes(60 * 24 * 200)
+    order = list(facts)
+    chance.shuffle(order)  # type: ignore[attr-defined]
+    stored: dict[tuple[str, int], Stored] = {}
+    open_breaches: set[tuple[str, int, int]] = set()
+    known: list[Fact] = []
+    arrivals = sorted(max(EPOCH, fact.received_at) + minutes(chance.randrange(60 * 24 * 30)) for fact in order)  # type: ignore[attr-defined]
+    for fact, now in [*zip(order, arrivals, strict=True), (None, end)]:
+        known += [fact] if fact else []
+        difference = diff(stored, clocks(known, RULES, CALENDARS, now))
+        stored |= {(r.stage, r.holder): r for r in difference.changed}
+        for decision in difference.decisions:
+            key = (decision.clock.stage, decision.clock.holder, decision.deadline_version)
+            if decision.what is What.BREACHED:
+                assert key not in open_breaches, "said twice"
+                open_breaches.add(key)
+            elif decision.what is What.BREACH_WITHDRAWN:
+                open_breaches.remove(key)
+    final = clocks(facts, RULES, CALENDARS, end)
+    assert {(c.stage, c.holder, c.state, c.due_at) for c in final} == {
+        (s.stage, s.holder, s.state, s.due_at) for s in stored.values()
+    }
+    assert {key[:2] for key in open_breaches} == {(c.stage, c.holder) for c in final if c.state is State.BREACHED}
+
+
+@quick
+@given(histories(), offsets)
+def test_no_breach_is_early_and_none_stands_against_a_stop_in_time(facts: list[Fact], later: timedelta) -> None:
+    now = EPOCH + later
+    for clock in clocks(facts, RULES, CALENDARS, now):
+        if clock.state is State.BREACHED:
+            assert clock.due_at is not None
+            assert clock.due_at <= now
+            assert clock.ended_at is None or clock.ended_at > clock.due_at
+        if clock.state is State.MET and clock.due_at is not None:
+            assert clock.ended_at is not None
+            assert clock.ended_at <= clock.due_at
+
+
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)).map(lambda d: d.replace(tzinfo=FIVE_DAY.zone))
+terms = st.builds(term, st.sampled_from([Unit.WORKING_DAY, Unit.CALENDAR_DAY]), st.integers(1, 60))
+office = st.sampled_from([FIVE_DAY, SIX_DAY])
+
+
+@st.composite
+def pauses(draw: st.DrawFn) -> list[Pause]:
+    starts = draw(st.lists(instants, max_size=4))
+    return [Pause(start, start + minutes(draw(st.integers(0, 60 * 24 * 20)))) for start in starts]
+
+
+def day_by_day(t: Term, calendar: Calendar, start: datetime, spans: list[Pause]) -> date:
+    """The same law, told by walking: for comparison."""
+    day = start.date()
+    if t.unit is Unit.WORKING_DAY:
+        if not calendar.hours(day) or start.time() >= calendar.hours(day)[-1][1]:
+            day += timedelta(days=1)
+        while not calendar.hours(day):
+            day += timedelta(days=1)
+    left = t.length
+    while left:
+        day += timedelta(days=1)
+        paused = any(p.end and p.start.date() <= day < p.end.date() for p in spans)
+        if (t.unit is Unit.CALENDAR_DAY or calendar.hours(day)) and not paused:
+            left -= 1
+    return day
+
+
+@quick
+@given(terms, office, instants, pauses())
+def test_counting_equals_walking_day_by_day(t: Term, calendar: Calendar, start: datetime, spans: list[Pause]) -> None:
+    end = due(t, calendar, start, spans)
+    assert end is not None
+    expected = day_by_day(t, calendar, start, spans)
+    assert end.astimezone(calendar.zone).date() - timedelta(days=1) == expected
+    counted = [d for d in explain(t, calendar, start, spans) if d.counted]
+    assert len(counted) == t.length
+    assert counted[-1].day == expected, "the receipt ends on the due day"
+
+
+@quick
+@given(terms, office, instants, st.integers(1, 40), st.integers(0, 1439), st.integers(0, 1439))
+def test_a_pause_within_one_day_changes_nothing(
+    t: Term, calendar: Calendar, start: datetime, days: int, a: int, b: int
+) -> None:
+    midnight = (start + timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+    pause = Pause(midnight + minutes(min(a, b)), midnight + minutes(max(a, b)))
+    assert due(t, calendar, start, [pause]) == due(t, calendar, start)
+
+
+@quick
+@given(terms, office, instants, pauses())
+def test_a_pause_never_brings_a_deadline_forward(
+    t: Term, calendar: Calendar, start: datetime, spans: list[Pause]
+) -> None:
+    plain, paused = due(t, calendar, start), due(t, calendar, start, spans)
+    assert plain is not None
+    assert paused is not None
+    assert paused >= plain
+
+
+@quick
+@given(terms, office, instants, pauses(), st.integers(0, 30))
+def test_a_budget_bounds_what_pauses_can_do(
+    t: Term, calendar: Calendar, start: datetime, spans: list[Pause], budget: int
+) -> None:
+    held = term(t.unit, t.length, pause_budget=budget)
+    limited = due(held, calendar, start, spans)
+    longest = due(term(t.unit, t.length + budget), calendar, start)
+    free = due(t, calendar, start, spans)
+    assert limited is not None
+    assert longest is not None
+    assert free is not None
+    assert limited <= min(longest, free)
+    forever = due(held, calendar, start, [Pause(start, None)])
+    assert forever == longest, "stalling for ever gains the budget and no more"
