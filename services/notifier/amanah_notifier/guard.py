@@ -17,13 +17,10 @@ class Forbidden(Exception):
     """The address is not one that a notice may be sent to."""
 
 
-_EMBEDDED_V4 = (
-    ipaddress.ip_network("::/96"),  # IPv4-compatible
-    ipaddress.ip_network("64:ff9b::/96"),  # NAT64
-    ipaddress.ip_network("64:ff9b:1::/48"),
-    ipaddress.ip_network("2002::/16"),  # 6to4
-    ipaddress.ip_network("2001::/32"),  # Teredo
-)
+_ALLOCATED_V6 = ipaddress.ip_network("2000::/3")
+"""The only part of IPv6 given out for global unicast. NAT64, IPv4-compatible and site-local addresses lie outside it."""
+_HIDES_V4 = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
+"""6to4 and Teredo: inside, but they carry an IPv4 address."""
 
 
 def is_allowed(text: str) -> bool:
@@ -35,7 +32,7 @@ def is_allowed(text: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        elif address.scope_id or any(address in network for network in _EMBEDDED_V4):
+        elif address not in _ALLOCATED_V6 or any(address in network for network in _HIDES_V4):
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

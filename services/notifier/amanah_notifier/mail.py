@@ -128,6 +128,10 @@ def compose(
         "X-Amanah-Template": catalogue.reference(notice.template),
     }
     message = EmailMessage()
+    # The body first: setting it drops every Content- header.
+    message.set_content(
+        "\n-- \n".join(catalogue.text(notice.template, language, notice.facts) for language in languages)
+    )
     for name, value in headers.items():
         if _BREAKS_A_HEADER.search(value):
             raise Unsafe(name)
@@ -135,9 +139,6 @@ def compose(
             message[name] = value
         except (ValueError, MessageError) as refused:
             raise Unsafe(name) from refused
-    message.set_content(
-        "\n-- \n".join(catalogue.text(notice.template, language, notice.facts) for language in languages)
-    )
     return message
 
 

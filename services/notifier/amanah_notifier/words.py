@@ -27,7 +27,7 @@ _EXAMPLE_INSTANT = "2026-03-17T17:00:00+00:00"
 class _Words(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    subject: Annotated[str, Field(min_length=1, max_length=150, pattern=r"^[^\r\n\0]+$")]
+    subject: Annotated[str, Field(min_length=1, max_length=150, pattern=r"^[^\r\n\x00]+$")]
     text: Annotated[str, Field(min_length=1)]
 
 
