@@ -16,6 +16,9 @@ log = logger(__name__)
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 """A connection of one's own, or one lent by the pool."""
 
+Querier: TypeAlias = "Connection | asyncpg.Pool[asyncpg.Record]"
+"""Whatever one statement outside a transaction may be sent through."""
+
 
 async def open_pool(dsn: str, size: int) -> asyncpg.Pool:
     """Connections that give up on a lock after 10 s and on a statement after 60 s, rather than hang a consumer."""

@@ -1,0 +1,151 @@
+"""Intake over HTTP: file a complaint, follow it by its secret; and, behind the service token, contact and erasure.
+
+Bodies are read and parsed here, not by the framework: once, with a limit, and without an echo of what was sent.
+"""
+
+import hmac
+import re
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, Header, Request, Response
+from pydantic import ValidationError
+from starlette.responses import JSONResponse
+
+from amanah_chassis import problems, telemetry
+from amanah_chassis.chassis import Chassis
+from amanah_chassis.errors import TRANSIENT
+from amanah_chassis.guard import bearer
+from amanah_chassis.problems import Problem
+from amanah_intake import metrics, vaultroom
+from amanah_intake.domain.form import Form
+from amanah_intake.filing import Caller, Intake, file
+from amanah_intake.following import follow
+from amanah_intake.openapi import FILING, describe
+
+BODY_LIMIT = 256 * 1024
+_DRAIN_LIMIT = 4 * 1024 * 1024
+_KEY = re.compile(r"[\x21-\x7e]{8,200}")
+_PRIVATE = {"Cache-Control": "no-store"}
+
+
+def make_api(intake: Intake, chassis: Chassis) -> FastAPI:
+    """POST /complaints, GET /complaints/status, GET /internal/complaints/{id}/contact, POST …/erase."""
+    app = FastAPI(title="Amanah intake", version="1", docs_url=None, redoc_url=None)
+    problems.install(app)
+    for error in TRANSIENT:
+        app.add_exception_handler(error, _unavailable)
+    token = chassis.settings.service_token()
+    _add_filing(app, intake, chassis, f"Bearer {token}".encode())
+    _add_following(app, chassis)
+    _add_internal(app, intake, chassis, token)
+    describe(app)
+    return app
+
+
+def _add_filing(app: FastAPI, intake: Intake, chassis: Chassis, service: bytes) -> None:
+    @app.post("/complaints", status_code=201, openapi_extra=FILING)
+    async def file_complaint(request: Request) -> Response:
+        try:
+            caller = _caller(request, service)
+            form = _parsed(await _body(request))
+            with telemetry.span("POST /complaints", request.headers.get("traceparent")) as onward:
+                answer = await file(intake, chassis, form, caller, onward)
+        except Problem as refused:
+            metrics.REJECTED.labels(refused.kind).inc()
+            raise
+        headers = _PRIVATE | {"Idempotent-Replay": "true"} if answer.repeated else _PRIVATE
+        return Response(answer.body, 201, headers, "application/json")
+
+
+def _add_following(app: FastAPI, chassis: Chassis) -> None:
+    @app.get("/complaints/status")
+    async def status(authorization: Annotated[str | None, Header()] = None) -> Response:
+        scheme, _, secret = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise Problem(
+                401,
+                "unauthorized",
+                "Send the tracking secret as `Authorization: Bearer …`.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        shown = await follow(chassis, secret.strip())
+        if shown is None:
+            raise Problem(404, "not_found", "No complaint is followed by this secret.", headers=_PRIVATE)
+        return JSONResponse(shown, headers=_PRIVATE)
+
+
+def _add_internal(app: FastAPI, intake: Intake, chassis: Chassis, token: str) -> None:
+    guarded = [Depends(bearer(token))]
+
+    @app.get("/internal/complaints/{complaint_id}/contact", dependencies=guarded)
+    async def contact(
+        complaint_id: UUID,
+        amanah_caller: Annotated[Literal["notifier", "casework", "service"], Header()] = "service",
+        amanah_purpose: Annotated[str, Header(pattern=r"^[\x20-\x7e]{1,120}$")] = "notice",
+    ) -> Response:
+        found = await vaultroom.contact(intake, chassis, complaint_id, amanah_caller, amanah_purpose)
+        if found is None:
+            raise Problem(404, "not_found", "There is no contact for this complaint.", headers=_PRIVATE)
+        return JSONResponse(found, headers=_PRIVATE)
+
+    @app.post("/internal/complaints/{complaint_id}/erase", status_code=204, dependencies=guarded)
+    async def erase(complaint_id: UUID) -> Response:
+        if not await vaultroom.erase(chassis, complaint_id):
+            raise Problem(404, "not_found", "There is no such complaint.")
+        return Response(status_code=204)
+
+
+def _caller(request: Request, service: bytes) -> Caller:
+    """Who files, by credential and key. A wrong credential is refused, never taken for none."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None and not hmac.compare_digest(authorization.encode(), service):
+        raise Problem(401, "unauthorized", "The service token is wrong. Citizens file without `Authorization`.")
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
+        raise Problem(
+            422,
+            "idempotency_key_missing" if not keys else "idempotency_key_invalid",
+            "Send one header `Idempotency-Key` of 8 to 200 visible ASCII characters, the same at every retry.",
+            [{"field": "Idempotency-Key", "reason": "8 to 200 visible ASCII characters, once"}],
+        )
+    return Caller(authorization is not None, keys[0])
+
+
+async def _body(request: Request) -> bytes:
+    """The body, or 413. What is too long is read away for a while, so that the client gets to see the answer."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= BODY_LIMIT:
+            parts.append(part)
+        elif size > _DRAIN_LIMIT:
+            break
+    if size > BODY_LIMIT:
+        raise Problem(413, "too_large", f"The body may have {BODY_LIMIT} bytes.")
+    return b"".join(parts)
+
+
+def _parsed(body: bytes) -> Form:
+    try:
+        return Form.model_validate_json(body)
+    except ValidationError as invalid:
+        # Twenty faults are enough to mend a form; a field's name comes from outside, so it is cut.
+        faults: list[Any] = invalid.errors(include_input=False, include_url=False, include_context=False)[:20]
+        errors = [{"field": ".".join(map(str, e["loc"]))[:80] or "body", "reason": str(e["msg"])} for e in faults]
+        fields = ", ".join(dict.fromkeys(e["field"] for e in errors))
+        raise Problem(
+            422, "invalid_request", f"Not accepted: {fields}. See `errors` for each reason.", errors
+        ) from None
+
+
+async def _unavailable(_: Request, __: Exception) -> Response:
+    return problems.response(
+        Problem(
+            503,
+            "unavailable",
+            "The database does not answer just now. Send the request again, with the same Idempotency-Key.",
+            headers={"Retry-After": "2"},
+        )
+    )

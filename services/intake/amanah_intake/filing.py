@@ -1,0 +1,168 @@
+"""The act of filing: check, seal, store and announce a complaint in one commit, or answer as before."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from amanah_chassis.batch import Transaction
+from amanah_chassis.chassis import Chassis
+from amanah_chassis.problems import Problem
+from amanah_contracts.intake import ComplaintSubmitted
+from amanah_contracts.vocabulary import Visibility
+from amanah_intake import metrics, store
+from amanah_intake.domain import tracking
+from amanah_intake.domain.form import Form, faults, unentitled
+from amanah_intake.pack import IntakePack
+from amanah_intake.vault import ANSWER, IDENTITY, NARRATIVE, Vault
+
+_FINGERPRINT_LENGTH = 64
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What intake's code needs besides the chassis."""
+
+    vault: Vault
+    pack: IntakePack
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who files: `trusted` callers hold the service token. A key of one kind of caller is not the other's."""
+
+    trusted: bool
+    idempotency_key: str
+
+    def scoped_key(self) -> bytes:
+        return f"{'service' if self.trusted else 'public'}:{self.idempotency_key}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of a 201, byte for byte the same each time; `repeated` when it was given before."""
+
+    body: bytes
+    repeated: bool
+
+
+async def file(intake: Intake, chassis: Chassis, form: Form, caller: Caller, traceparent: str | None) -> Answer:
+    """Answers only after COMMIT. Raises Problem: 403 or 422 naming the fields, 410 when the complaint was erased."""
+    check(intake, form, caller.trusted)
+    for _ in range(_TRIES):
+        try:
+            async with chassis.transaction() as tx:
+                answer = await _file_once(intake, tx, form, caller, traceparent)
+        except store.TrackingCodeTaken:
+            continue
+        if answer is not None:
+            (metrics.REPEATED if answer.repeated else metrics.ACCEPTED.labels(form.channel.value)).inc()
+            return answer
+    raise Problem(
+        503, "unavailable", "Send the request again with the same Idempotency-Key.", headers={"Retry-After": "1"}
+    )
+
+
+def check(intake: Intake, form: Form, trusted: bool) -> None:
+    """Raises Problem for what is wrong with the form as a whole."""
+    if not trusted and (forbidden := unentitled(form)):
+        raise _problem(403, "not_entitled", forbidden)
+    if wrong := faults(form, trusted, intake.pack.categories):
+        raise _problem(422, "invalid_request", wrong)
+
+
+async def _file_once(
+    intake: Intake, tx: Transaction, form: Form, caller: Caller, traceparent: str | None
+) -> Answer | None:
+    """None when the key was taken and then forgotten under our eyes: file again."""
+    if form.occurred_at is not None and form.occurred_at > tx.now:
+        raise _problem(422, "invalid_request", [("occurred_at", "lies in the future")])
+    complaint_id, code, secret = uuid7(), tracking.new_code(intake.pack.tracking_prefix), tracking.new_secret()
+    body = _body(complaint_id, code, secret, tx.now)
+    filing = store.Filing(
+        complaint_id=complaint_id,
+        key_digest=intake.vault.digest(caller.scoped_key()),
+        tracking_code=code,
+        tracking_hash=tracking.hashed(secret),
+        occurred_at=form.occurred_at or tx.now,
+        submitted_at=tx.now,
+        form=form,
+        sealed=_sealed(intake.vault, complaint_id, form, body),
+    )
+    if not await store.file(tx.db, filing):
+        return await _as_before(intake.vault, tx, filing.key_digest, form)
+    tx.emit(_submitted(filing), traceparent)
+    return Answer(body, repeated=False)
+
+
+async def _as_before(vault: Vault, tx: Transaction, key_digest: bytes, form: Form) -> Answer | None:
+    memory = await store.remembered(tx.db, key_digest)
+    if memory is None:
+        return None
+    if memory.wrapped_key is None:
+        raise Problem(410, "complaint_erased", "This complaint's personal data, and with it this answer, was erased.")
+    key = vault.unwrap(memory.complaint_id, memory.wrapped_key)
+    known = key.open(ANSWER, memory.sealed_answer)
+    if known[:_FINGERPRINT_LENGTH] != form.fingerprint().encode():
+        raise Problem(
+            422,
+            "idempotency_key_reused",
+            "This Idempotency-Key was used for another body. Send a new complaint with a new key.",
+            [{"field": "Idempotency-Key", "reason": "used for another body"}],
+        )
+    return Answer(known[_FINGERPRINT_LENGTH:], repeated=True)
+
+
+def _body(complaint_id: UUID, code: str, secret: str, now: datetime) -> bytes:
+    return json.dumps(
+        {
+            "complaint_id": str(complaint_id),
+            "tracking_code": code,
+            "tracking_secret": secret,
+            "submitted_at": now.isoformat(),
+            "status": "submitted",
+        }
+    ).encode()
+
+
+def _sealed(vault: Vault, complaint_id: UUID, form: Form, body: bytes) -> store.Sealed:
+    key, wrapped = vault.new_key(complaint_id)
+    has_identity = form.identity is not None and not form.identity.is_empty()
+    return store.Sealed(
+        wrapped_key=wrapped,
+        identity=key.seal(IDENTITY, form.identity.model_dump_json(exclude_none=True).encode())
+        if form.identity and has_identity
+        else None,
+        narrative=key.seal(NARRATIVE, form.narrative.encode()),
+        # With the body goes the fingerprint of what was asked, sealed too: a narrative could be guessed from its hash.
+        answer=key.seal(ANSWER, form.fingerprint().encode() + body),
+    )
+
+
+def _submitted(filing: store.Filing) -> ComplaintSubmitted:
+    form = filing.form
+    return ComplaintSubmitted(
+        complaint_id=filing.complaint_id,
+        occurred_at=filing.occurred_at,
+        received_at=filing.submitted_at,
+        tracking_code=filing.tracking_code,
+        channel=form.channel,
+        category=form.category,
+        classification=form.classification,
+        region=form.region,
+        agency_named=form.agency_named,
+        visibility=form.visibility,
+        narrative=form.published_narrative(),
+        source_ref=form.source_ref,
+        given_due_at=form.given_due_at,
+        contactable=form.contact is not None and form.visibility is not Visibility.WHISTLE_BLOWER,
+    )
+
+
+def _problem(status: int, kind: str, wrong: list[tuple[str, str]]) -> Problem:
+    fields = ", ".join(dict.fromkeys(field for field, _ in wrong))
+    errors = [{"field": field, "reason": reason} for field, reason in wrong]
+    return Problem(status, kind, f"Not accepted: {fields}. See `errors` for each reason.", errors)
