@@ -10,10 +10,11 @@ create table chassis_clock (
     settled timestamptz not null
 );
 
-create function chassis_at(real timestamptz) returns timestamptz language sql stable as $$
+create function chassis_at(instant timestamptz) returns timestamptz language sql stable as $$
     select coalesce(
-        (select at + (real - real_from) * rate from chassis_clock where real_from <= real order by real_from desc limit 1),
-        real)
+        (select at + (instant - real_from) * rate from chassis_clock
+         where real_from <= instant order by real_from desc limit 1),
+        instant)
 $$;
 
 create function chassis_now() returns timestamptz language sql volatile as $$
@@ -107,9 +108,9 @@ begin
 end
 $$;
 
--- Moves a standing virtual clock, from the real instant `real` on: what the broker stamped before it keeps its earlier
+-- Moves a standing virtual clock, from the real instant `since` on: what the broker stamped before it keeps its earlier
 -- virtual instant. Nothing is settled by it yet; ticking waits for `chassis_clock_settle`.
-create function chassis_clock_step(real timestamptz, target timestamptz) returns void
+create function chassis_clock_step(since timestamptz, target timestamptz) returns void
 language plpgsql as $$
 declare
     latest chassis_clock;
@@ -121,7 +122,7 @@ begin
     if target < latest.at then
         raise exception 'a clock does not run backwards: it stands at %', latest.at;
     end if;
-    insert into chassis_clock (real_from, at, rate, settled) values (real, target, 0, latest.settled);
+    insert into chassis_clock (real_from, at, rate, settled) values (since, target, 0, latest.settled);
 end
 $$;
 
