@@ -23,6 +23,7 @@ from amanah_sla_monitor.pack_schema import (
 )
 
 M = TypeVar("M", bound=BaseModel)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some builds of PyYAML come without the fast one
 
 
 def load_calendars(pack: Path) -> Calendars:
@@ -137,7 +138,7 @@ def _extension(entry: ExtensionEntry | None) -> law.Extension | None:
 
 def _mapping(path: Path, allowed: set[str]) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe loaders
     except OSError as missing:
         raise Misconfigured(f"{path}: {missing.strerror}") from None
     except yaml.YAMLError as broken:
@@ -153,7 +154,7 @@ def _optional(path: Path) -> dict[str, Any]:
     """A file that others own: absent or of another shape, it has nothing to say here; its owner checks it."""
     if not path.exists():
         return {}
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe loaders
     return content if isinstance(content, dict) else {}
 
 

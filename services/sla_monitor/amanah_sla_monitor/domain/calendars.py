@@ -88,23 +88,32 @@ class Calendar:
     # -- days --------------------------------------------------------------------------------------------------------
 
     def is_working(self, ordinal: int) -> bool:
-        return bool(self.hours(date.fromordinal(ordinal)))
+        return self.rank(ordinal) > self.rank(ordinal - 1)
 
     def rank(self, ordinal: int) -> int:
         """How many working days lie between the start of the span and this day, both included."""
-        if not 0 <= ordinal - _FIRST < len(self._ranks):
-            raise OutOfCalendar(f"calendar {self.label} tells of {SPAN[0]} to {SPAN[1]} only")
-        return self._ranks[ordinal - _FIRST]
+        if ordinal <= _FIRST:
+            raise self._out_of_span()
+        try:
+            return self._ranks[ordinal - _FIRST]
+        except IndexError:
+            raise self._out_of_span() from None
 
     def nth(self, rank: int) -> int:
         """The day (as an ordinal) on which `rank` is reached: the inverse of `rank` on working days."""
-        if not 0 < rank <= len(self._working):
-            raise OutOfCalendar(f"calendar {self.label} tells of {SPAN[0]} to {SPAN[1]} only")
-        return self._working[rank - 1]
+        if rank <= 0:
+            raise self._out_of_span()
+        try:
+            return self._working[rank - 1]
+        except IndexError:
+            raise self._out_of_span() from None
 
     def working_day_after(self, day: date, n: int) -> date:
         """The n-th working day after `day`."""
         return date.fromordinal(self.nth(self.rank(day.toordinal()) + n))
+
+    def _out_of_span(self) -> OutOfCalendar:
+        return OutOfCalendar(f"calendar {self.label} tells of {SPAN[0]} to {SPAN[1]} only")
 
     def hours(self, day: date) -> Hours:
         """The office hours of a day; none on a day off."""
@@ -138,8 +147,7 @@ class Calendar:
         """The local midnight that ends the day, exclusive, in UTC."""
         instant = self._midnights.get(ordinal)
         if instant is None:
-            if not 0 <= ordinal - _FIRST < len(self._ranks):
-                raise OutOfCalendar(f"calendar {self.label} tells of {SPAN[0]} to {SPAN[1]} only")
+            self.rank(ordinal)  # refuses what is out of the span
             instant = self._at(date.fromordinal(ordinal + 1), time())
             self._midnights[ordinal] = instant
         return instant

@@ -36,6 +36,10 @@ def due(
             return _due_by_hours(term, start, pauses, extension)
         if term.unit is Unit.MONTH:
             return _due_instant(term, calendar, month_day(term, calendar, start, extension))
+        if not pauses:
+            return _due_instant(
+                term, calendar, _nth(term, calendar, _first_rank(term, calendar, start) + term.length + extension)
+            )
         count = count_days(term, calendar, start, pauses, extension)
         return None if count is None else _due_instant(term, calendar, count.last_day)
     except OverflowError as overflow:
@@ -73,7 +77,7 @@ def count_days(
     term: Term, calendar: Calendar, start: datetime, pauses: Sequence[Pause], extension: int
 ) -> Count | None:
     """Counts days; None while an open pause leaves no end."""
-    first = rank_of(term, calendar, effective_start_day(term, calendar, start)) - term.start_day_counts
+    first = _first_rank(term, calendar, start)
     target = first + term.length + extension
     if not pauses:
         return Count(first, target, _nth(term, calendar, target), ())
@@ -99,24 +103,24 @@ def count_days(
     return Count(first, target, _nth(term, calendar, target), tuple(excluded))
 
 
+def _first_rank(term: Term, calendar: Calendar, start: datetime) -> int:
+    return rank_of(term, calendar, effective_start_day(term, calendar, start)) - term.start_day_counts
+
+
 def effective_start_day(term: Term, calendar: Calendar, start: datetime) -> int:
     """The local day of the start, or, after hours or on a day off where the term says so, the next working day."""
-    local = calendar.local(start)
+    local = start.astimezone(calendar.zone)
     ordinal = local.toordinal()
-    if term.day_off_start_moves and not calendar.is_working(ordinal):
-        return calendar.nth(calendar.rank(ordinal) + 1)
-    if _after_cut_off(term, calendar, local):
+    cut_off = term.cut_off
+    if term.day_off_start_moves or cut_off is CutOff.CLOSING:
+        hours = calendar.hours(local.date())
+        if not hours:
+            return calendar.nth(calendar.rank(ordinal) + 1) if term.day_off_start_moves else ordinal
+        if cut_off is CutOff.CLOSING:
+            cut_off = hours[-1][1]
+    if cut_off is not CutOff.NONE and local.time() >= cut_off:
         return calendar.nth(calendar.rank(ordinal) + 1)
     return ordinal
-
-
-def _after_cut_off(term: Term, calendar: Calendar, local: datetime) -> bool:
-    if term.cut_off is CutOff.NONE:
-        return False
-    if term.cut_off is CutOff.CLOSING:
-        hours = calendar.hours(local.date())
-        return bool(hours) and local.time() >= hours[-1][1]
-    return local.time() >= term.cut_off
 
 
 def rank_of(term: Term, calendar: Calendar, ordinal: int) -> int:
