@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import cyclopts
 
-from amanah.commands import check, topics, up
+from amanah.commands import check, contracts, topics, up
 from amanah.fault import Fault
 
 app = cyclopts.App(
@@ -19,6 +19,7 @@ app.command(up.up)
 app.command(topics.app)
 app.command(check.check)
 app.command(check.test)
+app.command(contracts.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

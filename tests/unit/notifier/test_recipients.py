@@ -4,10 +4,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.unit.notifier.support import NYC311, environment
 
 from amanah_chassis.errors import Misconfigured
 from amanah_notifier import app, recipients, words
-from tests.unit.notifier.support import NYC311, environment
 
 GOOD = """
 version: 1
