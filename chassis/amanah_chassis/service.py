@@ -179,7 +179,14 @@ def _http_server(service: Service[Any], context: Any, chassis: Chassis, broker: 
     host, port = chassis.settings.listen()
     server = uvicorn.Server(
         uvicorn.Config(
-            app, host=host, port=port, log_level="warning", access_log=False, lifespan="off", server_header=False
+            app,
+            host=host,
+            port=port,
+            log_config=None,  # its own would print tracebacks, and an error's text may quote what was sent
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
         )
     )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
