@@ -218,7 +218,9 @@ class Stack:
         """What a service is told by its environment."""
         extra = dict(self.options.environment)
         if self.sinks is not None:
-            extra = {"AMANAH_SINK_URL": self.sinks.webhook_url, "AMANAH_SMTP": self.sinks.smtp} | extra
+            receivers = {"AMANAH_SINK_URL": self.sinks.webhook_url, "AMANAH_SMTP": self.sinks.smtp}
+            # They listen on loopback without TLS, which the notifier refuses everywhere else.
+            extra = receivers | {"AMANAH_WEBHOOK_ALLOW_LOCAL": "true"} | extra
         return told(
             service,
             kafka=self.kafka,
