@@ -21,7 +21,7 @@ class Origin:
     offset: int
     appended_at: datetime
     key: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
     value: bytes | None
 
 

@@ -11,7 +11,9 @@ before them and are parked, and everything else goes on.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
@@ -27,7 +29,7 @@ from amanah_chassis.decode import delivered, message_type
 from amanah_chassis.errors import TRANSIENT, Refused
 from amanah_chassis.logs import logger
 from amanah_chassis.waves import Plan, plan
-from amanah_contracts.envelope import Message, Registry
+from amanah_contracts.envelope import Event, Message, Registry
 
 log = logger(__name__)
 
@@ -58,9 +60,13 @@ class Consumer:
         metrics.BATCH_SECONDS.observe(perf_counter() - started)
 
     async def replay(self, record: Origin) -> None:
-        """Applies one record; raises what stops it, buries nothing."""
-        item = delivered(record, message_type(record, self._registry))
-        await self._unpark(await self._commit([item]))
+        """Applies one dead letter and what waited behind it; raises what stops it. One that nobody here handles any more
+        only takes its place in its stream."""
+        readable, unreadable = self._decode([record])
+        for _, refused in unreadable:
+            raise refused
+        if readable:
+            await self._unpark(await self._commit(readable))
 
     async def sweep(self) -> None:
         """Takes up parked records whose gap was filled by another process, or by a process that died."""
@@ -80,6 +86,9 @@ class Consumer:
                 message = message_type(origin, self._registry)
                 if message in self._handlers:
                     readable.append(delivered(origin, message))
+                elif issubclass(message, Event):
+                    # Nobody here handles it, yet it counts: without it, the next of its stream would look like a gap.
+                    readable.append(delivered(origin, Event))
                 else:
                     metrics.RECORDS.labels(origin.topic, "skipped").inc()
             except Refused as refused:
@@ -124,9 +133,10 @@ class Consumer:
             for span in spans:
                 if span is not None:
                     span.end()
-        _count(planned, set_aside)
         waiting = {id(item) for item, _ in set_aside}
-        return {item.event.subject for wave in planned.waves for item in wave if id(item) not in waiting}
+        applied = [item for wave in planned.waves for item in wave if id(item) not in waiting]
+        self._count(tx.now, applied, planned.behind, set_aside)
+        return {item.event.subject for item in applied}
 
     async def _run_waves(self, tx: Transaction, planned: Plan) -> SetAside:
         """Runs the handlers; answers what must wait. When a handler sets a delivery aside, the rest of its stream waits
@@ -141,14 +151,33 @@ class Consumer:
                 else:
                     by_class.setdefault(type(item.event), []).append(item)
             for message, deliveries in by_class.items():
+                handler = self._handlers.get(message)
+                if handler is None:
+                    continue
                 batch: Batch[Any] = Batch(tx.db, tx.now, tx.settled, tx.emitted, deliveries)
-                await self._handlers[message](batch, self._context)
+                await handler(batch, self._context)
                 for item, _ in batch.parked:
                     if item.seq:
                         held.add((item.source, item.event.subject))
                         planned.after[item.source, item.event.subject] = item.seq - 1
                 set_aside += batch.parked
         return set_aside
+
+    def _count(
+        self, now: datetime, applied: list[Delivered[Any]], duplicates: list[Delivered[Any]], set_aside: SetAside
+    ) -> None:
+        outcomes = Counter(
+            (item.topic, "handled" if type(item.event) in self._handlers else "skipped") for item in applied
+        )
+        outcomes.update((item.topic, "duplicate") for item in duplicates)
+        outcomes.update((item.topic, "parked") for item, _ in set_aside)
+        for (topic, outcome), count in outcomes.items():
+            metrics.RECORDS.labels(topic, outcome).inc(count)
+        newest = {item.topic: item.appended_at for item in applied}  # a topic's last record in the batch is its newest
+        for topic, appended_at in newest.items():
+            metrics.LAG_SECONDS.labels(topic).set((now - appended_at).total_seconds())
+        if set_aside:
+            log.info("records set aside", extra={"records": len(set_aside)})
 
     async def _translate_times(self, db: Connection, items: Sequence[Delivered[Any]]) -> None:
         if self._chassis.clock.virtual:
@@ -223,10 +252,3 @@ def _describe(fault: Exception) -> str:
         trace = trace.tb_next
     where = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
     return f"{type(fault).__name__}{where}"
-
-
-def _count(planned: Plan, set_aside: SetAside) -> None:
-    for topic, outcome, count in planned.tally():
-        metrics.RECORDS.labels(topic, outcome).inc(count)
-    if set_aside:
-        log.info("records set aside", extra={"records": len(set_aside)})

@@ -28,7 +28,7 @@ async def bury(db: Connection, origin: Origin, reason: str, detail: str, now: da
         """,
         *origin_row(origin),
         reason,
-        detail[:2000],
+        _storable(detail),
         now,
     )
     if new:
@@ -37,6 +37,11 @@ async def bury(db: Connection, origin: Origin, reason: str, detail: str, now: da
             "dead letter",
             extra={"topic": origin.topic, "partition": origin.partition, "offset": origin.offset, "reason": reason},
         )
+
+
+def _storable(detail: str) -> str:
+    """Postgres takes neither NUL nor lone surrogates, and a text about a bad record may hold both."""
+    return detail[:2000].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 async def waiting(db: Connection, ids: list[int] | None = None) -> list[asyncpg.Record]:

@@ -1,14 +1,18 @@
 """From a raw Kafka record to a typed message. Headers from outside are bytes and may be anything."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import ValidationError
 
 from amanah_chassis.batch import Delivered, Origin
-from amanah_chassis.errors import Undecodable, UnknownType
-from amanah_contracts.envelope import Command, Message, Registry
+from amanah_chassis.errors import Misplaced, Undecodable, UnknownType
+from amanah_contracts.envelope import Command, Event, Message, Registry
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_DIGITS = 18
+"""As many as surely fit a bigint."""
 
 
 def origin(record: Any) -> Origin:
@@ -17,20 +21,31 @@ def origin(record: Any) -> Origin:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        appended_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        appended_at=_instant(record.timestamp),
         key=record.key,
         headers=tuple(record.headers),
         value=record.value,
     )
 
 
+def _instant(milliseconds: int) -> datetime:
+    """A topic without LogAppendTime carries what its producer wrote, which may be no date at all: then the epoch."""
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return _EPOCH
+
+
 def message_type(found: Origin, registry: Registry) -> type[Message]:
-    """The class that `ce_type` names; Undecodable without one, UnknownType when nobody here knows it."""
+    """The class that `ce_type` names. Undecodable without one, UnknownType when nobody here knows it, Misplaced when it is
+    an event outside its owner's topic: outsiders may write to other topics, and must not be able to forge a fact."""
     headers = dict(found.headers)
     name = _text(headers, "ce_type")
     message = registry.find(name)
     if message is None:
         raise UnknownType(f"ce_type {name[:80]!r} is not in this release's contracts: deploy a newer one, then replay")
+    if issubclass(message, Event) and message.topic != found.topic:
+        raise Misplaced(f"{name} belongs on {message.topic}, where only its owner may write")
     return message
 
 
@@ -45,7 +60,7 @@ def delivered(found: Origin, message: type[Message]) -> Delivered[Any]:
         faults = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in invalid.errors(include_input=False)[:5]
         )
-        raise Undecodable(f"{message.type()} does not fit its contract: {faults}") from None
+        raise Undecodable(f"the body does not fit its contract: {faults}") from None
     is_order = issubclass(message, Command)
     return Delivered(
         event=event,
@@ -58,7 +73,7 @@ def delivered(found: Origin, message: type[Message]) -> Delivered[Any]:
     )
 
 
-def _text(headers: dict[str, bytes], name: str) -> str:
+def _text(headers: dict[str, bytes | None], name: str) -> str:
     raw = headers.get(name)
     if raw is None:
         raise Undecodable(f"header {name} is missing")
@@ -68,31 +83,31 @@ def _text(headers: dict[str, bytes], name: str) -> str:
         raise Undecodable(f"header {name} is not UTF-8") from None
 
 
-def _optional_text(headers: dict[str, bytes], name: str) -> str | None:
+def _optional_text(headers: dict[str, bytes | None], name: str) -> str | None:
     raw = headers.get(name)
     if raw is None or len(raw) > 64:
         return None
     return raw.decode("ascii", "ignore")
 
 
-def _uuid(headers: dict[str, bytes], name: str) -> UUID:
+def _uuid(headers: dict[str, bytes | None], name: str) -> UUID:
     try:
         return UUID(_text(headers, name))
     except ValueError:
         raise Undecodable(f"header {name} is not a UUID") from None
 
 
-def _order_id(headers: dict[str, bytes], found: Origin) -> UUID:
+def _order_id(headers: dict[str, bytes | None], found: Origin) -> UUID:
     """Outsiders may use any `ce_id`, or none: then the record itself is the order's identity."""
-    text = headers.get("ce_id", b"").decode("utf-8", "replace") or f"{found.partition}:{found.offset}"
+    text = (headers.get("ce_id") or b"").decode("utf-8", "replace") or f"{found.partition}:{found.offset}"
     try:
         return UUID(text)
     except ValueError:
         return uuid5(NAMESPACE_URL, f"{found.topic}/{text}")
 
 
-def _count(headers: dict[str, bytes], name: str) -> int:
+def _count(headers: dict[str, bytes | None], name: str) -> int:
     text = _text(headers, name)
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:18]) == int(text):
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS or int(text) < 1:
         raise Undecodable(f"header {name} is not a whole number from 1")
     return int(text)

@@ -3,7 +3,8 @@
     ChassisError
      ├─ Refused               a record that can never be handled          -> dead letter, with its reason
      │   ├─ Undecodable          header, JSON or body does not fit its contract
-     │   └─ UnknownType          nobody here knows the type or version
+     │   ├─ UnknownType          nobody here knows the type or version
+     │   └─ Misplaced            an event on a topic that is not its owner's, so anybody may have written it
      ├─ Transient             the world, not the record, is at fault      -> retried with back-off, nothing committed
      │   └─ StalePosition        another consumer moved the position first
      └─ Misconfigured         a setting is missing or wrong               -> the process stops and says what to set
@@ -31,6 +32,10 @@ class Undecodable(Refused):
 
 class UnknownType(Refused):
     reason = "unknown_type"
+
+
+class Misplaced(Refused):
+    reason = "misplaced"
 
 
 class Transient(ChassisError):

@@ -15,13 +15,18 @@ GAP = "gap"
 """`waiting_for` of a record whose predecessor has not arrived."""
 
 
-def pack_headers(headers: Sequence[tuple[str, bytes]]) -> bytes:
-    """Header values may be any bytes; JSON with base64 keeps them whole."""
-    return json.dumps([[name, base64.b64encode(value or b"").decode()] for name, value in headers]).encode()
+def pack_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """Header values may be any bytes or null; JSON with base64 keeps them whole. Bytes of a name that are not UTF-8 stand
+    in it as lone surrogates (`surrogateescape`), which JSON keeps too."""
+    return json.dumps([[name, _packed(value)] for name, value in headers]).encode()
 
 
-def unpack_headers(packed: bytes) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, base64.b64decode(value)) for name, value in json.loads(packed))
+def unpack_headers(packed: bytes) -> tuple[tuple[str, bytes | None], ...]:
+    return tuple((name, None if value is None else base64.b64decode(value)) for name, value in json.loads(packed))
+
+
+def _packed(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
 
 
 def origin_of(row: Any) -> Origin:

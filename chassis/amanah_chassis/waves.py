@@ -1,7 +1,6 @@
 """The order of a batch: which deliveries are due, which have been applied before, which must wait. Pure."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -19,17 +18,6 @@ class Plan:
     ahead: list[Delivered[Any]] = field(default_factory=list)
     behind: list[Delivered[Any]] = field(default_factory=list)
     after: dict[Stream, int] = field(default_factory=dict)
-
-    def tally(self) -> Iterator[tuple[str, str, int]]:
-        """(topic, outcome, count) for the metrics."""
-        handled = Counter(item.topic for wave in self.waves for item in wave)
-        for outcome, counts in (
-            ("handled", handled),
-            ("parked", Counter(item.topic for item in self.ahead)),
-            ("duplicate", Counter(item.topic for item in self.behind)),
-        ):
-            for topic, count in counts.items():
-                yield topic, outcome, count
 
 
 def plan(items: Sequence[Delivered[Any]], positions: Mapping[Stream, int]) -> Plan:
