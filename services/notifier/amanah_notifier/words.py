@@ -95,10 +95,12 @@ def load(pack: Path, plan: Plan, zone: ZoneInfo, languages: Sequence[str]) -> Ca
     for directory in (SHIPPED, pack / "words"):
         for path in sorted(directory.glob("*.yaml")):
             wordings |= _read(path)
-    catalogue = Catalogue(wordings, zone, languages)
+    # A pack may name languages of its people, such as one in which free text is classified, that have no wording.
     known = set(_Template.model_fields) - {"version"}
-    if unknown := sorted(set(languages) - known) or not languages:
-        raise Misconfigured(f"{pack / 'pack.yaml'}: languages: {unknown or 'none named'}; there are {sorted(known)}")
+    spoken = [language for language in languages if language in known]
+    if not spoken:
+        raise Misconfigured(f"{pack / 'pack.yaml'}: languages: there is wording in {sorted(known)} only")
+    catalogue = Catalogue(wordings, zone, spoken)
     for stem, tellings in plan.tellings.items():
         for telling in tellings:
             if telling.template not in wordings:

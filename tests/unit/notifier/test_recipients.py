@@ -113,13 +113,20 @@ def test_broken_words_are_refused_at_the_start(tmp_path: Path, old: str, new: st
     assert said in str(refused.value)
 
 
-def test_a_language_without_words_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"pack\.yaml: languages: \['bjn'\]; there are \['en', 'id'\]"):
-        catalogue(tmp_path, WORDS, ("id", "bjn"))
+def test_languages_of_a_pack_without_wording_are_passed_over(tmp_path: Path) -> None:
+    known = catalogue(tmp_path, WORDS, ("bjn", "id"))
+    assert known.languages == ("id",)
+    assert known.choose("bjn") == "id"
 
 
-def test_the_pack_of_new_york_tells_of_breach_and_withdrawal_alike() -> None:
-    told = app.read_pack(environment(NYC311)).plan  # type: ignore[arg-type]
+def test_a_pack_in_whose_languages_there_is_no_wording_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"pack\.yaml: languages: there is wording in \['en', 'id'\] only"):
+        catalogue(tmp_path, WORDS, ("bjn",))
+
+
+@pytest.mark.parametrize("pack", ["nyc311", "id"])
+def test_the_packs_tell_of_breach_and_withdrawal_alike(pack: str) -> None:
+    told = app.read_pack(environment(NYC311.parent / pack)).plan  # type: ignore[arg-type]
     ways = [(t.recipient, t.channel) for t in told.of("deadline.breached")]
     assert ways == [(t.recipient, t.channel) for t in told.of("deadline.breach_withdrawn")]
     assert [str(recipient) for recipient, _ in ways] == ["agency", "superior", "ombudsman", "citizen"]
