@@ -1,22 +1,23 @@
 """The agency's desk over HTTP: its cases, and the same four orders as on its topic. Behind the service token."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Query
 from pydantic import ValidationError
 
 from amanah_casework import store
-from amanah_casework.domain import Case, Order
-from amanah_casework.orders import VERBS, AgencyOrder, execute
+from amanah_casework.domain import Case
+from amanah_casework.orders import AgencyOrder, execute, order_of
 from amanah_chassis import problems, telemetry
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.guard import bearer
 from amanah_chassis.problems import Problem
 from amanah_contracts.agency import AcknowledgeCase, DeclineCase, ReplyToCase, ResolveCase
+from amanah_contracts.vocabulary import AgencyCode
 
-OPEN = ("assigned", "acknowledged", "replied")
-
+State = Literal["assigned", "acknowledged", "replied", "resolved", "declined"]
+OPEN: tuple[State, ...] = ("assigned", "acknowledged", "replied")
 
 ORDERS: dict[str, type[AgencyOrder]] = {
     "acknowledge": AcknowledgeCase,
@@ -40,8 +41,8 @@ def make_api(_desk: Any, chassis: Chassis) -> FastAPI:
 def _add_reading(app: FastAPI, chassis: Chassis, guarded: list[Any]) -> None:
     @app.get("/cases", dependencies=guarded)
     async def list_cases(
-        agency: str,
-        state: Annotated[list[str] | None, Query()] = None,
+        agency: Annotated[AgencyCode, Query()],
+        state: Annotated[list[State] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[dict[str, Any]]:
         async with chassis.pool.acquire() as db:
@@ -49,9 +50,9 @@ def _add_reading(app: FastAPI, chassis: Chassis, guarded: list[Any]) -> None:
 
     @app.get("/cases/{complaint_id}", dependencies=guarded)
     async def read_case(complaint_id: UUID) -> dict[str, Any]:
-        async with chassis.transaction() as tx:
-            case = (await store.load(tx.db, [complaint_id])).get(complaint_id)
-            actions = await store.actions_of(tx.db, complaint_id)
+        async with chassis.pool.acquire() as db:
+            case = (await store.load(db, [complaint_id])).get(complaint_id)
+            actions = await store.actions_of(db, complaint_id)
         if case is None:
             raise _not_here()
         return _shown(case) | {
@@ -67,7 +68,7 @@ def _add_order(app: FastAPI, chassis: Chassis, guarded: list[Any], name: str, mo
     async def order(
         complaint_id: UUID,
         body: dict[str, Any],
-        agency: str,
+        agency: Annotated[AgencyCode, Query()],
         idempotency_key: Annotated[str, Header(min_length=8, max_length=200)],
         traceparent: Annotated[str | None, Header()] = None,
     ) -> dict[str, Any]:
@@ -83,11 +84,10 @@ async def _carry_out(
         case = (await store.load(tx.db, [message.complaint_id])).get(message.complaint_id)
         if case is None:
             raise _not_here()
-        if await store.known_orders(tx.db, [(agency, order_id)]):
+        order = order_of(message, agency, order_id, tx.now)
+        if await store.done_before(tx.db, [order]):
             return _shown(case)  # the same order again: the answer is how the case stands
-        outcome = execute(
-            case, message, Order(VERBS[type(message)], agency, message.occurred_at or tx.now, tx.now), order_id
-        )
+        outcome = execute(case, message, order)
         if outcome.case is None:
             raise Problem(409, outcome.action.outcome, outcome.action.detail or "")
         await store.save_states(tx.db, [outcome.case], tx.now)

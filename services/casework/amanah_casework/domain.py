@@ -7,7 +7,7 @@ assigned ──acknowledge──► acknowledged ──reply──► replied �
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -18,6 +18,9 @@ class Verb(StrEnum):
     RESOLVE = "resolve"
     DECLINE = "decline"
 
+
+CLOCK_LEEWAY = timedelta(seconds=5)
+"""How far an agency's clock may be ahead of the broker's, whose stamp moreover has only whole milliseconds."""
 
 TRANSITIONS: dict[Verb, tuple[frozenset[str], str]] = {
     Verb.ACKNOWLEDGE: (frozenset({"assigned"}), "acknowledged"),
@@ -47,8 +50,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an agency wants done. `occurred_at` as it claims, `received_at` as our edge or the broker saw it."""
+    """What an agency wants done. `id` as it names the order; `occurred_at` as it claims, `received_at` as our edge or the
+    broker saw it."""
 
+    id: str
+    complaint_id: UUID
     verb: Verb
     agency: str
     occurred_at: datetime
@@ -72,7 +78,7 @@ def carry_out(case: Case, order: Order) -> Case | Refusal:
             "occurred_before_filing",
             "`occurred_at` lies before the complaint was filed; send the true time of your action.",
         )
-    if order.occurred_at > order.received_at:
+    if order.occurred_at > order.received_at + CLOCK_LEEWAY:
         return Refusal("occurred_in_future", "`occurred_at` lies in the future; send the true time of your action.")
     allowed, after = TRANSITIONS[order.verb]
     if case.state not in allowed:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from amanah_casework import store
-from amanah_casework.domain import Case, Order
-from amanah_casework.orders import VERBS, AgencyOrder, Outcome, execute, unknown_case
+from amanah_casework.domain import Case
+from amanah_casework.orders import AgencyOrder, Outcome, execute, order_of, unknown_case
 from amanah_chassis.batch import Batch, Delivered
 from amanah_contracts.routing import ComplaintRouted
 
@@ -23,31 +23,26 @@ async def on_complaint_routed(batch: Batch[ComplaintRouted], desk: Desk) -> None
 
 
 async def on_agency_order(batch: Batch[AgencyOrder], desk: Desk) -> None:
-    """Orders from the agencies' own topics: who may write there is whose order it is."""
+    """Orders from the agencies' own topics: who may write there is whose order it is, and the broker's own stamp says when
+    it was received, so that no agency's clock can lie about it."""
     known = await store.load(batch.db, [d.event.complaint_id for d in batch.deliveries])
-    done_before = await store.known_orders(batch.db, [(_agency(d.topic), str(d.id)) for d in batch.deliveries])
+    given = [(d, order_of(d.event, _agency(d.topic), str(d.id), d.appended_at)) for d in batch.deliveries]
+    done_before = await store.done_before(batch.db, [order for _, order in given])
     outcomes: list[tuple[Outcome, Delivered[AgencyOrder]]] = []
-    for delivered in batch.deliveries:
-        agency, order_id = _agency(delivered.topic), str(delivered.id)
-        if (agency, order_id) in done_before:
+    for delivered, order in given:
+        if order in done_before:
             continue
-        order = _order(delivered, agency)
-        case = known.get(delivered.event.complaint_id)
+        case = known.get(order.complaint_id)
         if case is not None:
-            outcomes.append((execute(case, delivered.event, order, order_id), delivered))
+            outcomes.append((execute(case, delivered.event, order), delivered))
         elif batch.now - delivered.appended_at < desk.order_wait:
             batch.park(delivered, "complaint.routed")  # it saw the assignment before we did
         else:
-            outcomes.append((unknown_case(delivered.event, order, order_id), delivered))
+            outcomes.append((unknown_case(delivered.event, order), delivered))
     await store.save_states(batch.db, [outcome.case for outcome, _ in outcomes if outcome.case], batch.now)
     await store.add_actions(batch.db, [outcome.action for outcome, _ in outcomes])
     for outcome, delivered in outcomes:
         batch.emit(outcome.event, delivered.traceparent)
-
-
-def _order(delivered: Delivered[AgencyOrder], agency: str) -> Order:
-    received_at = delivered.appended_at  # the broker's own stamp: no agency's clock can lie about it
-    return Order(VERBS[type(delivered.event)], agency, delivered.event.occurred_at or received_at, received_at)
 
 
 def _agency(topic: str) -> str:

@@ -1,8 +1,8 @@
 """An agency's order, whichever way it came (its topic or HTTP), becomes one action and one event."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
-from uuid import UUID
 
 from amanah_casework.domain import Case, Order, Refusal, Verb, carry_out
 from amanah_casework.store import Action
@@ -36,36 +36,38 @@ class Outcome:
     event: CaseEvent
 
 
-def execute(case: Case, message: AgencyOrder, order: Order, order_id: str) -> Outcome:
+def order_of(message: AgencyOrder, agency: str, order_id: str, received_at: datetime) -> Order:
+    """What `agency` wants; an order that does not say when it was done was done when it was received."""
+    occurred_at = message.occurred_at or received_at
+    return Order(order_id, message.complaint_id, VERBS[type(message)], agency, occurred_at, received_at)
+
+
+def execute(case: Case, message: AgencyOrder, order: Order) -> Outcome:
     """Carries out one order on the case as it stands."""
     after = carry_out(case, order)
     if isinstance(after, Refusal):
-        return Outcome(
-            None, _action(message.complaint_id, order, order_id, after), refused(message, order, order_id, after, case)
-        )
-    return Outcome(after, _action(message.complaint_id, order, order_id, None), _done(case, message, order))
+        return Outcome(None, _action(order, after), _refused(message, order, after, case))
+    return Outcome(after, _action(order, None), _done(case, message, order))
 
 
-def unknown_case(message: AgencyOrder, order: Order, order_id: str) -> Outcome:
+def unknown_case(message: AgencyOrder, order: Order) -> Outcome:
     """The order of an agency about a complaint that never came."""
     refusal = Refusal("unknown_complaint", "No complaint with this id was assigned; check `complaint_id`.")
-    return Outcome(
-        None, _action(message.complaint_id, order, order_id, refusal), refused(message, order, order_id, refusal, None)
-    )
+    return Outcome(None, _action(order, refusal), _refused(message, order, refusal, None))
 
 
-def refused(message: AgencyOrder, order: Order, order_id: str, why: Refusal, case: Case | None) -> CaseOrderRefused:
-    # The refusal goes to the agency that gave the order, not to the one that holds the case.
+def _refused(message: AgencyOrder, order: Order, why: Refusal, case: Case | None) -> CaseOrderRefused:
+    # The refusal goes to the agency that gave the order. Of a case that another holds it learns nothing.
     mine = case is not None and case.agency == order.agency
     return CaseOrderRefused(
-        complaint_id=message.complaint_id,
+        complaint_id=order.complaint_id,
         occurred_at=order.received_at,
         received_at=order.received_at,
         agency=order.agency,
         actor=Actor.SYSTEM,
-        source_ref=case.source_ref if case is not None and mine else None,
+        source_ref=case.source_ref if case and mine else None,
         order=message.type(),
-        order_id=order_id,
+        order_id=order.id,
         reason=why.reason,
         detail=why.detail,
     )
@@ -74,7 +76,7 @@ def refused(message: AgencyOrder, order: Order, order_id: str, why: Refusal, cas
 def _done(case: Case, message: AgencyOrder, order: Order) -> CaseEvent:
     shared = {
         "complaint_id": case.complaint_id,
-        "occurred_at": order.occurred_at,
+        "occurred_at": min(order.occurred_at, order.received_at),
         "received_at": order.received_at,
         "agency": case.agency,
         "source_ref": case.source_ref,
@@ -90,11 +92,11 @@ def _done(case: Case, message: AgencyOrder, order: Order) -> CaseEvent:
             return CaseDeclined(**shared, reason=message.reason, proposed_agency=message.proposed_agency)
 
 
-def _action(complaint_id: UUID, order: Order, order_id: str, refusal: Refusal | None) -> Action:
+def _action(order: Order, refusal: Refusal | None) -> Action:
     return Action(
-        complaint_id=complaint_id,
+        complaint_id=order.complaint_id,
         agency=order.agency,
-        order_id=order_id,
+        order_id=order.id,
         verb=order.verb.value,
         outcome=refusal.reason if refusal else "done",
         detail=refusal.detail if refusal else None,

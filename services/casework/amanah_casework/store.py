@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from amanah_casework.domain import Case
+from amanah_casework.domain import Case, Order
 from amanah_chassis.database import Connection
 
 _COLUMNS = tuple(Case.__dataclass_fields__)
@@ -68,17 +68,20 @@ async def save_states(db: Connection, cases: Sequence[Case], now: datetime) -> N
     )
 
 
-async def known_orders(db: Connection, orders: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Which of these (agency, order id) have been carried out or refused before."""
+async def done_before(db: Connection, orders: Sequence[Order]) -> list[Order]:
+    """Which of these have been carried out or refused before: the same id, from the same agency, for the same deed."""
     rows = await db.fetch(
         """
-        select agency, order_id from action
-        join unnest($1::text[], $2::text[]) u (agency, order_id) using (agency, order_id)
+        select n - 1 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+            with ordinality u (complaint_id, agency, verb, order_id, n)
+        join action using (complaint_id, agency, verb, order_id)
         """,
-        [agency for agency, _ in orders],
-        [order_id for _, order_id in orders],
+        [order.complaint_id for order in orders],
+        [order.agency for order in orders],
+        [order.verb.value for order in orders],
+        [order.id for order in orders],
     )
-    return {(row[0], row[1]) for row in rows}
+    return [orders[row[0]] for row in rows]
 
 
 async def add_actions(db: Connection, actions: Sequence[Action]) -> None:

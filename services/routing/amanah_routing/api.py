@@ -1,11 +1,12 @@
 """The triage desk: complaints for which no rule found an agency. Behind the service token."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from amanah_chassis import problems
+from amanah_chassis import problems, telemetry
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.guard import bearer
 from amanah_chassis.problems import Problem
@@ -17,7 +18,9 @@ class AssignRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     agency: str = Field(description="Code or alias of the agency that shall answer.")
-    explanation: str = Field(min_length=3, max_length=1000, description="Why, in words a citizen can read.")
+    explanation: str = Field(
+        min_length=3, max_length=1000, pattern=r"^[^\x00]*$", description="Why, in words a citizen can read."
+    )
 
 
 def make_api(desk: Desk, chassis: Chassis) -> FastAPI:
@@ -27,9 +30,9 @@ def make_api(desk: Desk, chassis: Chassis) -> FastAPI:
     officer = bearer(chassis.settings.service_token())
 
     @app.get("/triage", dependencies=[Depends(officer)])
-    async def list_triage(limit: int = 100) -> list[dict[str, object]]:
+    async def list_triage(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[dict[str, object]]:
         async with chassis.pool.acquire() as db:
-            waiting = await store.in_triage(db, max(1, min(limit, 1000)))
+            waiting = await store.in_triage(db, limit)
         return [
             {
                 "complaint_id": str(c.complaint_id),
@@ -43,17 +46,21 @@ def make_api(desk: Desk, chassis: Chassis) -> FastAPI:
         ]
 
     @app.post("/triage/{complaint_id}/assign", dependencies=[Depends(officer)])
-    async def assign(complaint_id: UUID, request: AssignRequest) -> dict[str, object]:
+    async def assign(
+        complaint_id: UUID, request: AssignRequest, traceparent: Annotated[str | None, Header()] = None
+    ) -> dict[str, object]:
         agency = desk.agencies.find(request.agency)
         if agency is None:
             raise Problem(422, "unknown_agency", "`agency` is neither a code nor an alias of the pack's agencies.yaml.")
-        async with chassis.transaction() as tx:
-            complaint = (await store.load(tx.db, [complaint_id])).get(complaint_id)
-            if complaint is None:
-                raise Problem(404, "not_found", "No complaint with this id has reached routing.")
-            if complaint.state != "triage":
-                raise Problem(409, "not_in_triage", f"The complaint is already with {complaint.agency}.")
-            complaint = await assign_by_person(tx, complaint, agency, request.explanation)
+        with telemetry.span("POST triage assign", traceparent) as onward:
+            async with chassis.transaction() as tx:
+                complaint = (await store.load(tx.db, [complaint_id])).get(complaint_id)
+                if complaint is None:
+                    raise Problem(404, "not_found", "No complaint with this id has reached routing.")
+                if complaint.state == "triage":
+                    complaint = await assign_by_person(tx, complaint, agency, request.explanation, onward)
+                elif complaint.agency != agency:  # a repeated request finds the complaint where it wants it
+                    raise Problem(409, "not_in_triage", f"The complaint is already with {complaint.agency}.")
         return {"complaint_id": str(complaint_id), "agency": complaint.agency, "assignment": complaint.assignment}
 
     return app

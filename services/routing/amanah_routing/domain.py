@@ -3,7 +3,7 @@
 filed ──rule matches──► routed ──declined──► routed to the proposed agency
   └──no rule──► triage ──a person decides──► routed
                   ▲                            │
-                  └──declined, nobody proposed, or declined twice
+                  └──declined by two, nobody fit proposed, or a whistle-blower's
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,12 @@ NAMED = "named"
 """A rule's `to`: the agency that the source named."""
 ANY = "*"
 """In a condition on `agency_named`: any agency of the registry."""
+WHISTLE_BLOWER = "whistle_blower"
+
+
+def folded(text: str) -> str:
+    """How spellings are compared: case and the width of blanks do not count."""
+    return " ".join(text.split()).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Matter:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`conditions`: field of Matter to the accepted values, case-folded; all fields must match."""
+    """`conditions`: field of Matter to the accepted values, `folded`; all fields must match."""
 
     id: str
     conditions: Mapping[str, frozenset[str]]
@@ -54,13 +60,13 @@ class Triage:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The agencies of a pack: `codes`, and every spelling (code or alias, case-folded) to its code."""
+    """The agencies of a pack: `codes`, and every spelling (code or alias, `folded`) to its code."""
 
     codes: frozenset[str]
     spellings: Mapping[str, str]
 
     def find(self, spelling: str | None) -> str | None:
-        return self.spellings.get(spelling.strip().casefold()) if spelling else None
+        return self.spellings.get(folded(spelling)) if spelling else None
 
 
 def route(matter: Matter, rules: Sequence[Rule], agencies: Registry) -> Assignment | Triage:
@@ -73,9 +79,14 @@ def route(matter: Matter, rules: Sequence[Rule], agencies: Registry) -> Assignme
     return Triage("no rule names an agency for this category and place")
 
 
-def reroute(proposed: str | None, refused_by: Sequence[str], agencies: Registry) -> Assignment | Triage:
+def reroute(
+    proposed: str | None, refused_by: Sequence[str], agencies: Registry, visibility: str
+) -> Assignment | Triage:
     """After a refusal. `refused_by` lists every agency that declined so far, the latest included. The second refusal goes
-    to a person, and nobody gets back what it has declined."""
+    to a person, and nobody gets back what it has declined. A whistle-blower's report never follows a proposal: the agency
+    proposed may be the one that it is about."""
+    if visibility == WHISTLE_BLOWER:
+        return Triage("declined, and a whistle-blower's report is passed on only by a person")
     if len(refused_by) >= 2:
         return Triage("two agencies have declined")
     if proposed is None:
@@ -94,8 +105,8 @@ def _holds(field: str, accepted: frozenset[str], matter: Matter, agencies: Regis
         return False
     if field == "agency_named":
         code = agencies.find(value)
-        return code is not None if ANY in accepted else (code or value.strip().casefold()) in accepted
-    folded = value.strip().casefold()
+        return code is not None if ANY in accepted else (code or folded(value)) in accepted
+    plain = folded(value)
     if field == "region":  # a rule for a region holds for every place inside it: 63.03 for 63.03.05.1001
-        return any(folded == region or folded.startswith(region + ".") for region in accepted)
-    return folded in accepted
+        return any(plain == region or plain.startswith(region + ".") for region in accepted)
+    return plain in accepted

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import lru_cache
 
 from amanah_chassis.batch import Batch, Transaction
@@ -42,7 +41,7 @@ async def on_complaint_submitted(batch: Batch[ComplaintSubmitted], desk: Desk) -
         decision = desk.decide(matter)
         complaint = _applied(_new(event), decision)
         complaints.append(complaint)
-        publish(batch, complaint, decision, batch.now, delivered.traceparent)
+        publish(batch, complaint, decision, delivered.traceparent)
     await store.add(batch.db, complaints, batch.now)
 
 
@@ -59,19 +58,21 @@ async def on_case_declined(batch: Batch[CaseDeclined], desk: Desk) -> None:
         if complaint.agency != event.agency:
             continue  # no longer the holder: its refusal changes nothing
         refused_by = (*complaint.refused_by, event.agency)
-        decision = reroute(event.proposed_agency, refused_by, desk.agencies)
+        decision = reroute(event.proposed_agency, refused_by, desk.agencies, complaint.visibility)
         complaint = _applied(replace(complaint, refused_by=refused_by), decision)
         changed.append(complaint)
-        publish(batch, complaint, decision, event.received_at, delivered.traceparent)
+        publish(batch, complaint, decision, delivered.traceparent)
     await store.save(batch.db, changed, batch.now)
 
 
-async def assign_by_person(tx: Transaction, complaint: Complaint, agency: str, explanation: str) -> Complaint:
+async def assign_by_person(
+    tx: Transaction, complaint: Complaint, agency: str, explanation: str, traceparent: str | None
+) -> Complaint:
     """A person in triage decides."""
     decision = Assignment(agency, "triage", explanation)
     complaint = _applied(complaint, decision)
     await store.save(tx.db, [complaint], tx.now)
-    publish(tx, complaint, decision, tx.now, None, actor=Actor.TRIAGE)
+    publish(tx, complaint, decision, traceparent, actor=Actor.TRIAGE)
     return complaint
 
 
@@ -79,7 +80,6 @@ def publish(
     tx: Transaction,
     complaint: Complaint,
     decision: Assignment | Triage,
-    at: datetime,
     traceparent: str | None,
     *,
     actor: Actor = Actor.SYSTEM,
@@ -88,8 +88,8 @@ def publish(
     if isinstance(decision, Triage):
         requested = TriageRequested(
             complaint_id=complaint.complaint_id,
-            occurred_at=at,
-            received_at=at,
+            occurred_at=tx.now,
+            received_at=tx.now,
             reason=decision.reason,
             category=complaint.category,
             region=complaint.region,
@@ -98,8 +98,8 @@ def publish(
         return
     routed = ComplaintRouted(
         complaint_id=complaint.complaint_id,
-        occurred_at=at,
-        received_at=at,
+        occurred_at=tx.now,
+        received_at=tx.now,
         agency=decision.agency,
         assignment=complaint.assignment,
         rule=decision.rule,
@@ -143,6 +143,6 @@ def _new(event: ComplaintSubmitted) -> Complaint:
         visibility=event.visibility.value,
         narrative=event.narrative,
         source_ref=event.source_ref,
-        submitted_at=event.received_at,
+        submitted_at=event.occurred_at,  # earlier than its receipt when an officer typed in a paper form
         given_due_at=event.given_due_at,
     )

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amanah_chassis.errors import Misconfigured
-from amanah_routing.domain import ANY, NAMED, Assignment, Matter, Registry, Rule, route
+from amanah_contracts.vocabulary import AgencyCode
+from amanah_routing.domain import NAMED, Assignment, Matter, Registry, Rule, Triage, folded, route
 
 File = TypeVar("File", bound=BaseModel)
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Accepted = Annotated[list[str], Field(min_length=1)]
 
 
 class _Strict(BaseModel):
@@ -23,7 +24,7 @@ class AgencyEntry(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    code: Code
+    code: AgencyCode
     aliases: list[str] = []
 
 
@@ -33,7 +34,7 @@ class AgencyFile(BaseModel):
 
 class RuleEntry(_Strict):
     id: str
-    when: dict[Literal["category", "classification", "region", "agency_named", "visibility"], list[str]] = {}
+    when: dict[Literal["category", "classification", "region", "agency_named", "visibility"], Accepted] = {}
     to: str
     explanation: str = Field(min_length=10)
 
@@ -62,7 +63,7 @@ def load_agencies(pack: Path) -> Registry:
     entries = _read(path, AgencyFile).agencies
     spellings: dict[str, str] = {}
     for entry in entries:
-        for spelling in dict.fromkeys(name.strip().casefold() for name in (entry.code, *entry.aliases)):
+        for spelling in dict.fromkeys(folded(name) for name in (entry.code, *entry.aliases)):
             if spelling in spellings:
                 raise Misconfigured(f"{path}: {spelling!r} names both {spellings[spelling]} and {entry.code}")
             spellings[spelling] = entry.code
@@ -82,25 +83,31 @@ def load_rules(pack: Path, agencies: Registry) -> tuple[Rule, ...]:
     rules = tuple(_rule(entry, agencies) for entry in file.rules)
     for number, test in enumerate(file.tests, 1):
         decision = route(Matter(**test.given.model_dump()), rules, agencies)
-        outcome = decision.agency if isinstance(decision, Assignment) else "triage"
+        outcome, by = _outcome(decision)
         if outcome != test.expect:
-            raise Misconfigured(f"{path}: test {number} expects {test.expect} but the rules decide {outcome}")
+            raise Misconfigured(f"{path}: test {number} expects {test.expect}, but {by} decides {outcome}")
     return rules
+
+
+def _outcome(decision: Assignment | Triage) -> tuple[str, str]:
+    """What a rule test may expect, and what decided it."""
+    if isinstance(decision, Triage):
+        return "triage", "no rule matches, which"
+    return decision.agency, f"rule {decision.rule}"
 
 
 def _rule(entry: RuleEntry, agencies: Registry) -> Rule:
     conditions: dict[str, frozenset[str]] = {}
     for field, values in entry.when.items():
-        folded = (value.strip().casefold() for value in values)
-        if field == "agency_named":
-            folded = (agencies.find(value) or value if value != ANY else ANY for value in folded)
-        conditions[field] = frozenset(folded)
+        plain = frozenset(folded(value) for value in values)
+        # A complaint may name an agency by any of its spellings, so a condition holds codes where it can.
+        conditions[field] = frozenset(agencies.find(v) or v for v in plain) if field == "agency_named" else plain
     return Rule(entry.id, conditions, entry.to, entry.explanation)
 
 
 def _read(path: Path, model: type[File]) -> File:
     try:
-        return model.model_validate(yaml.safe_load(path.read_text()))
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as missing:
         raise Misconfigured(f"{path}: {missing.strerror}") from None
     except yaml.YAMLError as broken:

@@ -15,7 +15,8 @@ create table "case" (
 );
 create index case_agency on "case" (agency, state);
 
--- What was done with it, in order: by HTTP or through the agency's topic. An order is carried out once per `order_id`.
+-- What was done with it, in order: by HTTP or through the agency's topic. An order is carried out once per `order_id`; one
+-- that bears the id of another deed is another order, so that an agency which counts 1, 2, 3 anew each day loses nothing.
 create table action (
     id bigint generated always as identity primary key,
     complaint_id uuid not null,
@@ -26,6 +27,5 @@ create table action (
     detail text,
     occurred_at timestamptz not null,
     received_at timestamptz not null,
-    unique (agency, order_id)
+    unique (complaint_id, agency, verb, order_id)
 );
-create index action_case on action (complaint_id);
