@@ -61,6 +61,11 @@ def install(app: Any) -> None:
         )
         return response(Problem(error.status_code, kind, str(error.detail), headers=error.headers))
 
+    async def on_fault(_: Request, __: Exception) -> JSONResponse:
+        # Raised again behind this answer, so it is logged.
+        return response(Problem(500, "internal_error", "Something went wrong on our side. It has been logged."))
+
+    app.add_exception_handler(Exception, on_fault)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)

@@ -59,6 +59,9 @@ class ChassisSettings(BaseSettings):
         if self.service_token_file is None:
             raise Misconfigured("AMANAH_SERVICE_TOKEN_FILE: name the file that holds the shared secret.")
         try:
-            return self.service_token_file.read_text().strip()
+            token = self.service_token_file.read_text().strip()
         except OSError as missing:
             raise Misconfigured(f"AMANAH_SERVICE_TOKEN_FILE: {missing}") from missing
+        if not token:
+            raise Misconfigured(f"AMANAH_SERVICE_TOKEN_FILE: {self.service_token_file} is empty.")
+        return token

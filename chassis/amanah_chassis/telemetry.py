@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _w3c = TraceContextTextMapPropagator()
@@ -48,8 +48,16 @@ def span(name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL, **at
         yield parent
         return
     context = _w3c.extract({"traceparent": parent}) if parent else None
-    with _tracer.start_as_current_span(name, context=context, kind=kind, attributes=attributes) as current:
-        yield _traceparent(current)
+    with _tracer.start_as_current_span(
+        name, context, kind, attributes, record_exception=False, set_status_on_exception=False
+    ) as current:
+        try:
+            yield _traceparent(current)
+        except Exception as error:
+            # Its type, not its text, which may quote the data that caused it.
+            current.set_status(StatusCode.ERROR)
+            current.set_attribute("error.type", type(error).__name__)
+            raise
 
 
 def start(name: str, parent: str | None, kind: SpanKind = SpanKind.CONSUMER) -> tuple[Any, str | None]:

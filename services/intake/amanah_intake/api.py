@@ -133,7 +133,13 @@ def _parsed(body: bytes) -> Form:
     except ValidationError as invalid:
         # Twenty faults are enough to mend a form; a field's name comes from outside, so it is cut.
         faults: list[Any] = invalid.errors(include_input=False, include_url=False, include_context=False)[:20]
-        errors = [{"field": ".".join(map(str, e["loc"]))[:80] or "body", "reason": str(e["msg"])} for e in faults]
+        errors = [
+            {
+                "field": ".".join(map(str, e["loc"]))[:80] or "body",
+                "reason": str(e["msg"]).removeprefix("Value error, "),
+            }
+            for e in faults
+        ]
         fields = ", ".join(dict.fromkeys(e["field"] for e in errors))
         raise Problem(
             422, "invalid_request", f"Not accepted: {fields}. See `errors` for each reason.", errors
@@ -145,7 +151,7 @@ async def _unavailable(_: Request, __: Exception) -> Response:
         Problem(
             503,
             "unavailable",
-            "The database does not answer just now. Send the request again, with the same Idempotency-Key.",
+            "The database does not answer just now. Send the request again; a filing with the same Idempotency-Key.",
             headers={"Retry-After": "2"},
         )
     )

@@ -11,7 +11,7 @@ from amanah_chassis.batch import Transaction
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.problems import Problem
 from amanah_contracts.intake import ComplaintSubmitted
-from amanah_contracts.vocabulary import Visibility
+from amanah_contracts.vocabulary import Channel, Visibility
 from amanah_intake import metrics, store
 from amanah_intake.domain import tracking
 from amanah_intake.domain.form import Form, faults, unentitled
@@ -51,7 +51,7 @@ class Answer:
 
 async def file(intake: Intake, chassis: Chassis, form: Form, caller: Caller, traceparent: str | None) -> Answer:
     """Answers only after COMMIT. Raises Problem: 403 or 422 naming the fields, 410 when the complaint was erased."""
-    check(intake, form, caller.trusted)
+    form = accepted(intake, form, caller.trusted)
     for _ in range(_TRIES):
         try:
             async with chassis.transaction() as tx:
@@ -66,12 +66,15 @@ async def file(intake: Intake, chassis: Chassis, form: Form, caller: Caller, tra
     )
 
 
-def check(intake: Intake, form: Form, trusted: bool) -> None:
-    """Raises Problem for what is wrong with the form as a whole."""
+def accepted(intake: Intake, form: Form, trusted: bool) -> Form:
+    """The form as it will be kept. Raises Problem for what is wrong with it as a whole."""
     if not trusted and (forbidden := unentitled(form)):
         raise _problem(403, "not_entitled", forbidden)
+    if trusted and form.channel is Channel.IMPORT:
+        form = form.masked()
     if wrong := faults(form, trusted, intake.pack.categories):
         raise _problem(422, "invalid_request", wrong)
+    return form
 
 
 async def _file_once(

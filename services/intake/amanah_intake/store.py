@@ -78,7 +78,8 @@ with claimed as (
 ), keyed as (
     insert into intake_data_key (complaint_id, wrapped) select complaint_id, $4 from claimed
 ), identified as (
-    insert into intake_identity (complaint_id, sealed) select complaint_id, $5::bytea from claimed where $5::bytea is not null
+    insert into intake_identity (complaint_id, sealed) select complaint_id, $5 from claimed
+    where $5::bytea is not null
 ), kept as (
     insert into intake_original (complaint_id, sealed_narrative) select complaint_id, $6 from claimed
 ), filed as (

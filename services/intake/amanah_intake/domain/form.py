@@ -6,14 +6,23 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from amanah_contracts.vocabulary import Channel, RegionCode, Visibility
 from amanah_intake.domain.masking import Kind, find, mask
 
 NARRATIVE_LIMIT = 8000
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+OPEN_FIELDS = {"category": 120, "classification": 60, "agency_named": 63}
+"""What travels as it was filed, and how long each may be."""
+_MAY_BE_IN_REGION = frozenset({Kind.ACCOUNT, Kind.PHONE})
+# Wide, for imported logs write 1900 or 9998 where they know no date; a month short of what a datetime holds, so that
+# whoever counts from it or shows it in another zone does not fall off the end.
+_EARLIEST, _LATEST = datetime(1, 2, 1, tzinfo=UTC), datetime(9999, 12, 1, tzinfo=UTC)
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# C1 controls too, and what turns the direction of the text behind it: one field would rewrite its neighbours on a screen.
+_FORBIDDEN_IN_LINE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
+_SPACE = re.compile(r"\r\n|\s")
 
 
 def _printable(text: str) -> str:
@@ -23,19 +32,43 @@ def _printable(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
+    """With every line end, tab and no-break space as a plain space."""
+    if _FORBIDDEN_IN_LINE.search(text):
+        raise ValueError("holds a control character")
+    return _SPACE.sub(" ", text)
+
+
+def _visible(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("holds a line end or a control character")
+        raise ValueError("holds an invisible character")
     return text
 
 
 def _in_reach(instant: datetime) -> datetime:
     if not _EARLIEST <= instant < _LATEST:
-        raise ValueError("must lie between 1970 and 2199")
+        raise ValueError("must lie between the years 1 and 9999")
     return instant
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_one_line)]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+def _written_out(instant: object) -> object:
+    """Refuses numbers, also as text such as 20261125: they would be read as seconds since 1970."""
+    if isinstance(instant, datetime) or (isinstance(instant, str) and _DATED.match(instant)):
+        return instant
+    raise ValueError("write it like 2026-11-25T08:00:00+08:00")
+
+
+def _line(limit: int) -> StringConstraints:
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=limit)
+
+
+ONE_LINE = AfterValidator(_one_line)
+Address = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254, pattern=r"^[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{3,189}$"),
+    AfterValidator(_visible),
+]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_reach), BeforeValidator(_written_out)]
 
 
 class _Form(BaseModel):
@@ -45,13 +78,11 @@ class _Form(BaseModel):
 class Identity(_Form):
     """Who files. Everything is optional; everything is sealed."""
 
-    name: Annotated[Line | None, Field(max_length=200)] = None
+    name: Annotated[str, _line(200), ONE_LINE] | None = None
     nik: Annotated[str | None, Field(pattern=r"^[0-9]{16}$")] = None
     phone: Annotated[str | None, Field(pattern=r"^\+?[0-9 ().-]{6,30}$")] = None
-    email: Annotated[
-        str | None, Field(max_length=254, pattern=r"^[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{3,189}$")
-    ] = None
-    address: Annotated[str | None, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)] = None
+    email: Email | None = None
+    address: Address | None = None
 
     def is_empty(self) -> bool:
         return not self.model_dump(exclude_none=True)
@@ -60,16 +91,16 @@ class Identity(_Form):
 class Form(_Form):
     """One complaint."""
 
-    category: Annotated[Line, Field(max_length=120)]
+    category: Annotated[str, _line(OPEN_FIELDS["category"]), ONE_LINE]
     narrative: Annotated[
         str, StringConstraints(min_length=1, max_length=NARRATIVE_LIMIT, pattern=r"\S"), AfterValidator(_printable)
     ]
-    classification: Annotated[Line | None, Field(max_length=60)] = None
+    classification: Annotated[str, _line(OPEN_FIELDS["classification"]), ONE_LINE] | None = None
     region: RegionCode | None = None
-    agency_named: Annotated[Line | None, Field(max_length=63)] = None
+    agency_named: Annotated[str, _line(OPEN_FIELDS["agency_named"]), ONE_LINE] | None = None
     visibility: Visibility = Visibility.OPEN
     channel: Channel = Channel.API
-    source_ref: Annotated[Line | None, Field(max_length=120)] = None
+    source_ref: Annotated[str, _line(120), ONE_LINE] | None = None
     given_due_at: Instant | None = None
     occurred_at: Instant | None = None
     identity: Identity | None = None
@@ -84,6 +115,11 @@ class Form(_Form):
         if self.visibility is Visibility.WHISTLE_BLOWER:
             return None
         return mask(self.narrative)[:NARRATIVE_LIMIT]  # a mask may be longer than what it hides
+
+    def masked(self) -> "Form":
+        """For an import, whose author nobody can ask: what travels beside the narrative is masked, not refused."""
+        hidden = {name: mask(text)[:limit] for name, limit in OPEN_FIELDS.items() if (text := getattr(self, name))}
+        return self.model_copy(update=hidden)
 
     @property
     def contact(self) -> str | None:
@@ -121,13 +157,11 @@ def _private(form: Form, trusted: bool) -> Iterator[Fault]:
             " secret, or choose another visibility",
         )
     # These travel unmasked, so they may hold no personal number. An imported case number may look like any number.
-    open_fields = {"category": form.category, "classification": form.classification, "agency_named": form.agency_named}
-    for name, text in open_fields.items():
-        if text and find(text):
-            yield name, "holds what looks like a personal number or address; such things belong in `identity`"
-    numbers = {"region": form.region, "source_ref": None if trusted else form.source_ref}
-    for name, text in numbers.items():
-        allowed = {Kind.ACCOUNT, Kind.PHONE} if name == "region" else {Kind.ACCOUNT}
+    open_fields = {name: frozenset[Kind]() for name in OPEN_FIELDS} | {"region": _MAY_BE_IN_REGION}
+    if not trusted:
+        open_fields["source_ref"] = frozenset({Kind.ACCOUNT})
+    for name, allowed in open_fields.items():
+        text = getattr(form, name)
         if text and any(span.kind not in allowed for span in find(text)):
             yield name, "holds what looks like a personal number or address; such things belong in `identity`"
 
