@@ -14,6 +14,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
+from amanah_chassis import header_keys
 from amanah_chassis.batch import Origin
 from amanah_chassis.decode import origin
 from amanah_chassis.logs import logger
@@ -27,6 +28,7 @@ Apply = Callable[[Sequence[Origin]], Awaitable[None]]
 
 def make_broker(bootstrap: str) -> KafkaBroker:
     """A broker that hands over what it reads untouched and publishes nothing: sending is the relay's."""
+    header_keys.install()
     return KafkaBroker(
         bootstrap,
         apply_types=False,

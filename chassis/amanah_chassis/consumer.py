@@ -13,6 +13,7 @@ before them and are parked, and everything else goes on.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from time import perf_counter
@@ -26,7 +27,7 @@ from amanah_chassis.batch import Batch, Delivered, Handler, Origin, Transaction
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.database import Connection
 from amanah_chassis.decode import delivered, message_type
-from amanah_chassis.errors import TRANSIENT, Refused
+from amanah_chassis.errors import TRANSIENT, Refused, ReplayFailed
 from amanah_chassis.logs import logger
 from amanah_chassis.waves import Plan, plan
 from amanah_contracts.envelope import Event, Message, Registry
@@ -35,6 +36,24 @@ log = logger(__name__)
 
 T = TypeVar("T")
 SetAside = list[tuple[Delivered[Any], str]]
+Take = Callable[[Transaction], Awaitable[bool]]
+
+HANDLER_FAILED = "handler_failed"
+"""Reason of a dead letter that could be read, but whose handler raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of the deliveries of one transaction; all empty when there was nothing left to do."""
+
+    applied: list[Delivered[Any]]
+    duplicates: list[Delivered[Any]]
+    set_aside: SetAside
+
+    @property
+    def moved(self) -> set[UUID]:
+        """The subjects that moved on, for which something parked may be waiting."""
+        return {item.event.subject for item in self.applied}
 
 
 class Consumer:
@@ -59,14 +78,22 @@ class Consumer:
         await self._apply_or_bisect(readable)
         metrics.BATCH_SECONDS.observe(perf_counter() - started)
 
-    async def replay(self, record: Origin) -> None:
-        """Applies one dead letter and what waited behind it; raises what stops it. One that nobody here handles any more
-        only takes its place in its stream."""
-        readable, unreadable = self._decode([record])
-        for _, refused in unreadable:
-            raise refused
-        if readable:
-            await self._unpark(await self._commit(readable))
+    async def replay(self, letter: asyncpg.Record) -> Committed:
+        """Applies one row of `chassis_dead_letter` and what waited behind it; in the same transaction it counts as
+        replayed. Raises ReplayFailed when it cannot be applied still: it then stays, with its new reason."""
+        origin = parked.origin_of(letter)
+        readable, unreadable = self._decode([origin])
+        if unreadable:
+            refused = unreadable[0][1]
+            raise await self._still_dead(letter, refused.reason, str(refused))
+        try:
+            done = await _patiently(
+                partial(self._commit, readable, lambda tx: dead_letter.take(tx.db, letter["id"], tx.now)), 1
+            )
+        except Exception as fault:
+            raise await self._still_dead(letter, HANDLER_FAILED, _describe(fault)) from fault
+        await self._unpark(done.moved)
+        return done
 
     async def sweep(self) -> None:
         """Takes up parked records whose gap was filled by another process, or by a process that died."""
@@ -101,26 +128,26 @@ class Consumer:
         if not items:
             return
         try:
-            moved = await _patiently(partial(self._commit, items), len(items))
+            done = await _patiently(partial(self._commit, items), len(items))
         except Exception as fault:
             if len(items) == 1:
                 log.error("record failed", extra={"type": items[0].event.type()}, exc_info=fault)
-                await self._bury(items[0].origin, "handler_failed", _describe(fault))
+                await self._bury(items[0].origin, HANDLER_FAILED, _describe(fault))
                 return
             middle = len(items) // 2
             await self._apply_or_bisect(items[:middle])
             await self._apply_or_bisect(items[middle:])
         else:
-            await self._unpark(moved)
+            await self._unpark(done.moved)
 
-    async def _commit(self, items: Sequence[Delivered[Any]], parked_id: int | None = None) -> set[UUID]:
-        """One transaction; answers the subjects that moved on. With `parked_id` the record's place among the parked is
-        given up in the same transaction, so that a crash neither loses nor doubles it."""
+    async def _commit(self, items: Sequence[Delivered[Any]], take: Take | None = None) -> Committed:
+        """One transaction. `take` removes the record from where it was kept, in the same transaction, so that a crash
+        neither loses nor doubles it; when somebody else has taken it already, nothing happens here."""
         spans = [_start_span(item) for item in items] if telemetry.enabled() else []
         try:
             async with self._chassis.transaction() as tx:
-                if parked_id is not None and not await parked.take(tx.db, parked_id):
-                    return set()
+                if take is not None and not await take(tx):
+                    return Committed([], [], [])
                 await self._translate_times(tx.db, items)
                 known = await positions.load(tx.db, {(item.source, item.event.subject) for item in items if item.seq})
                 planned = plan(items, known)
@@ -135,8 +162,9 @@ class Consumer:
                     span.end()
         waiting = {id(item) for item, _ in set_aside}
         applied = [item for wave in planned.waves for item in wave if id(item) not in waiting]
-        self._count(tx.now, applied, planned.behind, set_aside)
-        return {item.event.subject for item in applied}
+        done = Committed(applied, planned.behind, set_aside)
+        self._count(tx.now, done)
+        return done
 
     async def _run_waves(self, tx: Transaction, planned: Plan) -> SetAside:
         """Runs the handlers; answers what must wait. When a handler sets a delivery aside, the rest of its stream waits
@@ -163,21 +191,19 @@ class Consumer:
                 set_aside += batch.parked
         return set_aside
 
-    def _count(
-        self, now: datetime, applied: list[Delivered[Any]], duplicates: list[Delivered[Any]], set_aside: SetAside
-    ) -> None:
+    def _count(self, now: datetime, done: Committed) -> None:
         outcomes = Counter(
-            (item.topic, "handled" if type(item.event) in self._handlers else "skipped") for item in applied
+            (item.topic, "handled" if type(item.event) in self._handlers else "skipped") for item in done.applied
         )
-        outcomes.update((item.topic, "duplicate") for item in duplicates)
-        outcomes.update((item.topic, "parked") for item, _ in set_aside)
+        outcomes.update((item.topic, "duplicate") for item in done.duplicates)
+        outcomes.update((item.topic, "parked") for item, _ in done.set_aside)
         for (topic, outcome), count in outcomes.items():
             metrics.RECORDS.labels(topic, outcome).inc(count)
-        newest = {item.topic: item.appended_at for item in applied}  # a topic's last record in the batch is its newest
+        newest = {item.topic: item.appended_at for item in done.applied}  # the last of a topic in a batch is its newest
         for topic, appended_at in newest.items():
             metrics.LAG_SECONDS.labels(topic).set((now - appended_at).total_seconds())
-        if set_aside:
-            log.info("records set aside", extra={"records": len(set_aside)})
+        if done.set_aside:
+            log.info("records set aside", extra={"records": len(done.set_aside)})
 
     async def _translate_times(self, db: Connection, items: Sequence[Delivered[Any]]) -> None:
         if self._chassis.clock.virtual:
@@ -210,11 +236,12 @@ class Consumer:
             await self._bury(origin, "unreadable_after_parking", detail, row["id"])
             return set()
         try:
-            return await _patiently(partial(self._commit, readable, row["id"]), 1)
+            done = await _patiently(partial(self._commit, readable, lambda tx: parked.take(tx.db, row["id"])), 1)
         except Exception as fault:
             log.error("parked record failed", extra={"type": readable[0].event.type()}, exc_info=fault)
-            await self._bury(origin, "handler_failed", _describe(fault), row["id"])
+            await self._bury(origin, HANDLER_FAILED, _describe(fault), row["id"])
             return set()
+        return done.moved
 
     async def _bury(self, origin: Origin, reason: str, detail: str, parked_id: int | None = None) -> None:
         async def once() -> None:
@@ -225,6 +252,11 @@ class Consumer:
 
         await _patiently(once, 1)
         metrics.RECORDS.labels(origin.topic, "dead").inc()
+
+    async def _still_dead(self, letter: asyncpg.Record, reason: str, detail: str) -> ReplayFailed:
+        async with self._chassis.pool.acquire() as db:
+            await dead_letter.explain(db, letter["id"], reason, detail)
+        return ReplayFailed(reason, detail)
 
 
 async def _patiently(attempt: Callable[[], Awaitable[T]], records: int) -> T:

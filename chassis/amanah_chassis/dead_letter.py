@@ -56,8 +56,20 @@ async def waiting(db: Connection, ids: list[int] | None = None) -> list[asyncpg.
     )
 
 
-async def mark_replayed(db: Connection, letter_id: int, now: datetime) -> None:
-    await db.execute("update chassis_dead_letter set replayed_at = $2 where id = $1", letter_id, now)
+async def take(db: Connection, letter_id: int, now: datetime) -> bool:
+    """Marks one as replayed in the caller's transaction; False when somebody else already has."""
+    statement = "update chassis_dead_letter set replayed_at = $2 where id = $1 and replayed_at is null returning true"
+    return bool(await db.fetchval(statement, letter_id, now))
+
+
+async def explain(db: Connection, letter_id: int, reason: str, detail: str) -> None:
+    """Gives a letter that failed again its new reason."""
+    await db.execute(
+        "update chassis_dead_letter set reason = $2, detail = $3 where id = $1 and replayed_at is null",
+        letter_id,
+        reason,
+        _storable(detail),
+    )
 
 
 async def depth(db: Connection) -> int:

@@ -5,6 +5,7 @@
      │   ├─ Undecodable          header, JSON or body does not fit its contract
      │   ├─ UnknownType          nobody here knows the type or version
      │   └─ Misplaced            an event on a topic that is not its owner's, so anybody may have written it
+     ├─ ReplayFailed          a dead letter that fails again              -> stays dead, with its new reason
      ├─ Transient             the world, not the record, is at fault      -> retried with back-off, nothing committed
      │   └─ StalePosition        another consumer moved the position first
      └─ Misconfigured         a setting is missing or wrong               -> the process stops and says what to set
@@ -36,6 +37,13 @@ class UnknownType(Refused):
 
 class Misplaced(Refused):
     reason = "misplaced"
+
+
+class ReplayFailed(ChassisError):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
 
 
 class Transient(ChassisError):

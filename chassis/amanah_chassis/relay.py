@@ -5,6 +5,7 @@ One relay a service is at work at a time (an advisory lock); the others stand by
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,11 @@ log = logger(__name__)
 BATCH = 2000
 SWEEP_SECONDS = 1.0
 SEND_TIMEOUT_SECONDS = 10.0
+DROP_TIMEOUT_SECONDS = 5.0
+SHORTEST_PAUSE = 0.2
+
+FAULTS = (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""After these the relay begins anew; any other error is a fault of ours and ends the process."""
 
 
 class Relay:
@@ -30,6 +36,7 @@ class Relay:
         self._source = source.encode()
         self._woken = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
+        self._pause = SHORTEST_PAUSE
         self.leading = False
 
     def wake(self) -> None:
@@ -37,21 +44,18 @@ class Relay:
 
     async def run(self) -> None:
         """Leads whenever it can; on any failure drops producer and connection, waits, and begins anew."""
-        pause = 0.2
         while True:
             try:
                 await self._lead()
-            except (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except FAULTS as error:
                 # A fatal producer error (fencing, OutOfOrderSequenceNumber) never heals in place: a new producer does.
                 metrics.PUBLISH_FAILURES.labels(type(error).__name__).inc()
                 log.warning("relay starts anew", extra={"error": type(error).__name__})
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
-            else:
-                pause = 0.2
             finally:
                 self.leading = False
                 await self._drop_producer()
+            await asyncio.sleep(self._pause)
+            self._pause = min(self._pause * 2, 5.0)
 
     async def _lead(self) -> None:
         db = await asyncpg.connect(self._dsn)
@@ -69,7 +73,8 @@ class Relay:
                 except TimeoutError:
                     continue
         finally:
-            await db.close(timeout=2)
+            with suppress(*FAULTS):  # must not stand in for the cancellation or the fault that ends this
+                await db.close(timeout=2)
 
     async def _send_batch(self, db: asyncpg.Connection) -> int:
         rows = await db.fetch(
@@ -94,6 +99,7 @@ class Relay:
         )
         for topic, count in Counter(row["topic"] for row in rows).items():
             metrics.PUBLISHED.labels(topic).inc(count)
+        self._pause = SHORTEST_PAUSE
         return len(rows)
 
     def _headers(self, row: asyncpg.Record) -> list[tuple[str, bytes]]:
@@ -124,12 +130,17 @@ class Relay:
         return self._producer
 
     async def _drop_producer(self) -> None:
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            try:
-                await asyncio.wait_for(producer.stop(), 5)
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("producer did not stop cleanly", extra={"error": type(error).__name__})
+        if self._producer is None:
+            return
+        producer, self._producer = self._producer, None
+        try:
+            await asyncio.wait_for(producer.stop(), DROP_TIMEOUT_SECONDS)
+        except FAULTS as error:
+            log.warning("producer did not stop cleanly", extra={"error": type(error).__name__})
+            # An idempotent producer never gives up on a record. Left alone, it would go on trying beside its successor.
+            with suppress(*FAULTS):
+                await producer._sender.close()
+                await producer.client.close()
 
 
 def producer_settings(bootstrap: str) -> dict[str, Any]:
