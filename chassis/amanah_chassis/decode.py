@@ -99,7 +99,8 @@ def _uuid(headers: dict[str, bytes | None], name: str) -> UUID:
 
 def _order_id(headers: dict[str, bytes | None], found: Origin) -> UUID:
     """Outsiders may use any `ce_id`, or none: then the record itself is the order's identity."""
-    text = (headers.get("ce_id") or b"").decode("utf-8", "replace") or f"{found.partition}:{found.offset}"
+    # Latin-1 gives different bytes different names, also where they are no text.
+    text = (headers.get("ce_id") or b"").decode("latin-1") or f"{found.partition}:{found.offset}"
     try:
         return UUID(text)
     except ValueError:

@@ -9,11 +9,12 @@ filed ──rule matches──► routed ──declined──► routed to the p
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from amanah_contracts.vocabulary import Visibility
+
 NAMED = "named"
 """A rule's `to`: the agency that the source named."""
 ANY = "*"
 """In a condition on `agency_named`: any agency of the registry."""
-WHISTLE_BLOWER = "whistle_blower"
 
 
 def folded(text: str) -> str:
@@ -85,7 +86,7 @@ def reroute(
     """After a refusal. `refused_by` lists every agency that declined so far, the latest included. The second refusal goes
     to a person, and nobody gets back what it has declined. A whistle-blower's report never follows a proposal: the agency
     proposed may be the one that it is about."""
-    if visibility == WHISTLE_BLOWER:
+    if visibility == Visibility.WHISTLE_BLOWER:
         return Triage("declined, and a whistle-blower's report is passed on only by a person")
     if len(refused_by) >= 2:
         return Triage("two agencies have declined")

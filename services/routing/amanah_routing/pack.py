@@ -83,17 +83,17 @@ def load_rules(pack: Path, agencies: Registry) -> tuple[Rule, ...]:
     rules = tuple(_rule(entry, agencies) for entry in file.rules)
     for number, test in enumerate(file.tests, 1):
         decision = route(Matter(**test.given.model_dump()), rules, agencies)
-        outcome, by = _outcome(decision)
+        outcome, why = _outcome(decision)
         if outcome != test.expect:
-            raise Misconfigured(f"{path}: test {number} expects {test.expect}, but {by} decides {outcome}")
+            raise Misconfigured(f"{path}: test {number} expects {test.expect}, but gets {outcome}: {why}")
     return rules
 
 
 def _outcome(decision: Assignment | Triage) -> tuple[str, str]:
-    """What a rule test may expect, and what decided it."""
+    """What a rule test may expect, and why it came about."""
     if isinstance(decision, Triage):
-        return "triage", "no rule matches, which"
-    return decision.agency, f"rule {decision.rule}"
+        return "triage", decision.reason
+    return decision.agency, f"rule {decision.rule} matches first"
 
 
 def _rule(entry: RuleEntry, agencies: Registry) -> Rule:
