@@ -97,6 +97,7 @@ def test_names_and_settings_of_the_topics_in_kafka() -> None:
     assert _topic("cases").names(["dot"]) == ("amanah.cases",)
     for topic in ALL:
         assert topic.config["message.timestamp.type"] == "LogAppendTime"
+        assert topic.config["compression.type"] == "uncompressed"
         assert topic.config["max.message.bytes"] == "262144"
 
 

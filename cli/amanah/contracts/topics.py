@@ -70,12 +70,14 @@ class Topic(BaseModel):
 
     @property
     def config(self) -> dict[str, str]:
-        """Kafka's settings of the topic. The broker stamps each record, so that no client's clock can lie."""
+        """Kafka's settings of the topic. The broker stamps each record, so that no client's clock can lie, and unpacks it, so
+        that no reader is stopped by a codec that it lacks: an agency's client may compress as it likes."""
         return {
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention_days * DAY_MS),
             "max.message.bytes": str(MAX_MESSAGE_BYTES),
             "message.timestamp.type": "LogAppendTime",
+            "compression.type": "uncompressed",
         }
 
 
