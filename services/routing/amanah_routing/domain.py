@@ -72,8 +72,9 @@ class Registry:
 
 def route(matter: Matter, rules: Sequence[Rule], agencies: Registry) -> Assignment | Triage:
     """The first match decides; no match is for a person."""
+    words = _words(matter, agencies)
     for rule in rules:
-        if all(_holds(field, accepted, matter, agencies) for field, accepted in rule.conditions.items()):
+        if not any(words[field].isdisjoint(accepted) for field, accepted in rule.conditions.items()):
             agency = agencies.find(matter.agency_named) if rule.to == NAMED else rule.to
             if agency is not None:
                 return Assignment(agency, rule.id, rule.explanation)
@@ -100,14 +101,23 @@ def reroute(
     return Assignment(agency, "proposed", f"The agency before proposed {agency} as the one responsible.")
 
 
-def _holds(field: str, accepted: frozenset[str], matter: Matter, agencies: Registry) -> bool:
-    value: str | None = getattr(matter, field)
-    if value is None:
-        return False
-    if field == "agency_named":
-        code = agencies.find(value)
-        return code is not None if ANY in accepted else (code or folded(value)) in accepted
-    plain = folded(value)
-    if field == "region":  # a rule for a region holds for every place inside it: 63.03 for 63.03.05.1001
-        return any(plain == region or plain.startswith(region + ".") for region in accepted)
-    return plain in accepted
+def _words(matter: Matter, agencies: Registry) -> Mapping[str, frozenset[str]]:
+    """By field, every word that a rule may ask for and that this matter answers to; to none in a field that it lacks."""
+    named = agencies.find(matter.agency_named)
+    return {
+        "category": _word(matter.category),
+        "classification": _word(matter.classification),
+        "region": _regions(matter.region),
+        "agency_named": frozenset({named, ANY}) if named else _word(matter.agency_named) - {ANY},
+        "visibility": _word(matter.visibility),
+    }
+
+
+def _word(value: str | None) -> frozenset[str]:
+    return frozenset() if value is None else frozenset({folded(value)})
+
+
+def _regions(value: str | None) -> frozenset[str]:
+    """A rule for a region holds for every place inside it: 63.03.05 answers to 63.03 and to 63 as well."""
+    parts = folded(value).split(".") if value else []
+    return frozenset(".".join(parts[:length]) for length in range(1, len(parts) + 1))
