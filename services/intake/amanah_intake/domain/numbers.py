@@ -50,7 +50,7 @@ def _phone(run: Sequence[Group], here: int) -> int | None:
     """+, 00, 0 or 62 in front, and as many groups as one number can have. A number written in one piece ends with it."""
     limits = _phone_length(run, here)
     if limits is None:
-        return None
+        return here + 2 if _is_bracketed(run[here : here + 3]) else None
     shortest, longest = limits
     total = len(run[here].digits)
     if total > longest:
@@ -78,6 +78,16 @@ def _phone_length(run: Sequence[Group], here: int) -> tuple[int, int] | None:
     if start.startswith("620"):
         return 11, 15  # 62 (0) 812 ..., as often written
     return None
+
+
+def _is_bracketed(run: Sequence[Group]) -> bool:
+    """(212) 555-0134, as North America writes a number at home."""
+    return (
+        [len(group.digits) for group in run] == [3, 3, 4]
+        and run[0].digits[0] not in "01"
+        and run[1].lead.strip() == ")"
+        and _joins(run[2].lead)
+    )
 
 
 def _continues(run: Sequence[Group], here: int, last: int, total: int, longest: int) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Status(StrEnum):
@@ -47,12 +48,12 @@ _LATER = {status: rank for rank, status in enumerate(Status)}
 
 def in_order(facts: Sequence[Fact]) -> list[Fact]:
     """As they happened; at one instant, in the order of a case's life."""
-    return sorted(facts, key=lambda f: (f.occurred_at, f.assignment or 0, _LATER[f.what], f.received_at))
+    return sorted(facts, key=lambda f: (f.occurred_at, f.assignment or 0, _LATER[f.what], *_last_resort(f)))
 
 
 def standing(facts: Sequence[Fact]) -> Standing:
     assignments = [fact for fact in facts if fact.what is Status.ROUTED]
-    routed = max(assignments, key=lambda f: (f.assignment or 0, f.occurred_at), default=None)
+    routed = max(assignments, key=_latest_assignment, default=None)
     if routed is None:
         last = max(facts, key=_newest, default=None)
         return Standing(last.what, last.agency) if last else Standing(Status.SUBMITTED, None)
@@ -60,8 +61,17 @@ def standing(facts: Sequence[Fact]) -> Standing:
     return Standing(last.what, routed.agency)
 
 
-def _newest(fact: Fact) -> tuple[datetime, int]:
-    return fact.occurred_at, _LATER[fact.what]
+def _latest_assignment(fact: Fact) -> tuple[Any, ...]:
+    return fact.assignment or 0, fact.occurred_at, *_last_resort(fact)
+
+
+def _newest(fact: Fact) -> tuple[Any, ...]:
+    return fact.occurred_at, _LATER[fact.what], fact.assignment or 0, *_last_resort(fact)
+
+
+def _last_resort(fact: Fact) -> tuple[Any, ...]:
+    """Decides between facts that are alike in all that matters, so that arrival never does."""
+    return fact.received_at, fact.agency or "", fact.words or ""
 
 
 def _bears_on(fact: Fact, routed: Fact) -> bool:
