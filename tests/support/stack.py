@@ -51,7 +51,7 @@ class Embedded:
         return self._do(self.stack.create_database(name or f"test_{secrets.token_hex(6)}"))
 
     def topic(self, name: str | None = None, partitions: int = 1, **settings: str) -> str:
-        """A new topic stamped and unpacked by the broker, like all of ours (`max_message_bytes="..."` is max.message.bytes)."""
+        """A new topic, which the broker stamps and unpacks like all of ours; `max_message_bytes` sets max.message.bytes."""
         name = name or f"test.{secrets.token_hex(6)}"
         configured = {"message.timestamp.type": "LogAppendTime", "compression.type": "uncompressed"}
         configured |= {key.replace("_", "."): value for key, value in settings.items()}

@@ -70,8 +70,8 @@ class Topic(BaseModel):
 
     @property
     def config(self) -> dict[str, str]:
-        """Kafka's settings of the topic. The broker stamps each record, so that no client's clock can lie, and unpacks it, so
-        that no reader is stopped by a codec that it lacks: an agency's client may compress as it likes."""
+        """Kafka's settings of the topic. The broker stamps each record, so that no client's clock can lie; and it unpacks
+        each, so that no reader is stopped by a codec that it lacks: an agency's client may compress as it likes."""
         return {
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention_days * DAY_MS),
