@@ -107,7 +107,8 @@ def _rule(entry: RuleEntry, agencies: Registry) -> Rule:
 
 def _read(path: Path, model: type[File]) -> File:
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        # The parser in C reads a province's rules in a tenth of the time that the other takes.
+        return model.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
     except OSError as missing:
         raise Misconfigured(f"{path}: {missing.strerror}") from None
     except yaml.YAMLError as broken:

@@ -1,0 +1,79 @@
+"""What an agency may do with a case: every order in every state, and what is refused before the state is looked at."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from uuid import UUID
+
+import pytest
+
+from amanah_casework.domain import CLOCK_LEEWAY, TRANSITIONS, Case, Order, Refusal, Verb, carry_out
+
+COMPLAINT = UUID(int=7)
+FILED = datetime(2026, 3, 16, 1, 0, tzinfo=UTC)
+RECEIVED = FILED + timedelta(days=3)
+STATES = ("assigned", "acknowledged", "replied", "resolved", "declined")
+AFTER = {
+    ("assigned", "acknowledge"): "acknowledged",
+    ("assigned", "reply"): "replied",
+    ("assigned", "resolve"): "resolved",
+    ("assigned", "decline"): "declined",
+    ("acknowledged", "reply"): "replied",
+    ("acknowledged", "resolve"): "resolved",
+    ("acknowledged", "decline"): "declined",
+    ("replied", "reply"): "replied",
+    ("replied", "resolve"): "resolved",
+}
+"""Everything that is allowed. All the rest is refused."""
+
+
+def case(state: str = "assigned", agency: str = "roads") -> Case:
+    return Case(COMPLAINT, agency, 1, state, "Pothole", None, "open", "A hole.", "R-1", FILED, FILED)
+
+
+def order(verb: str = "resolve", agency: str = "roads", occurred_at: datetime = RECEIVED) -> Order:
+    return Order("order-1", COMPLAINT, Verb(verb), agency, occurred_at, RECEIVED)
+
+
+@pytest.mark.parametrize(("state", "verb"), list(product(STATES, Verb)))
+def test_every_order_in_every_state(state: str, verb: Verb) -> None:
+    outcome = carry_out(case(state), order(verb))
+    if after := AFTER.get((state, verb.value)):
+        assert outcome == case(after)  # and nothing else has changed
+    else:
+        assert isinstance(outcome, Refusal)
+        assert outcome.reason == "not_possible_now"
+        assert state in outcome.detail
+        for allowed in TRANSITIONS[verb][0]:
+            assert allowed in outcome.detail  # it says when it would be possible
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (order(agency="water"), "not_the_holder"),
+        (order(occurred_at=FILED - timedelta(microseconds=1)), "occurred_before_filing"),
+        (order(occurred_at=RECEIVED + CLOCK_LEEWAY + timedelta(microseconds=1)), "occurred_in_future"),
+        # Who does not hold the case learns neither when it was filed nor how it stands.
+        (order(agency="water", occurred_at=FILED - timedelta(days=1)), "not_the_holder"),
+        (order("acknowledge", "water"), "not_the_holder"),
+    ],
+)
+def test_an_order_that_cannot_be_true_is_refused_in_every_state(given: Order, reason: str) -> None:
+    for state in STATES:
+        refused = carry_out(case(state), given)
+        assert isinstance(refused, Refusal)
+        assert refused.reason == reason
+        assert "`occurred_at`" in refused.detail or reason == "not_the_holder"
+
+
+@pytest.mark.parametrize("occurred_at", [FILED, FILED + timedelta(hours=1), RECEIVED, RECEIVED + CLOCK_LEEWAY])
+def test_an_order_may_have_happened_between_filing_and_receipt(occurred_at: datetime) -> None:
+    """The last one: an agency's clock may be a little ahead of the broker's, which stamps whole milliseconds."""
+    assert carry_out(case(), order(occurred_at=occurred_at)) == case("resolved")
+
+
+def test_instants_are_compared_and_not_their_spelling() -> None:
+    """08:59 in South Kalimantan is a minute before 01:00 in Greenwich."""
+    refused = carry_out(case(), order(occurred_at=datetime.fromisoformat("2026-03-16T08:59:00+08:00")))
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "occurred_before_filing"
