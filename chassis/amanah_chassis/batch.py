@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -51,6 +51,8 @@ class Transaction:
     db: Connection
     now: datetime
     settled: datetime
+    real: datetime
+    """The database server's own time, also where the deployment's is virtual."""
     emitted: list[tuple[Event, str | None]] = field(default_factory=list)
 
     def emit(self, event: Event, traceparent: str | None = None) -> None:
@@ -68,6 +70,10 @@ class Batch(Transaction, Generic[M_co]):
     def park(self, delivered: Delivered[M_co], waiting_for: str) -> None:
         """Sets a delivery aside until another message about its subject has been applied."""
         self.parked.append((delivered, waiting_for))
+
+    def waited(self, delivered: Delivered[M_co]) -> timedelta:
+        """For how long, in real time, the record has been there: what patience is measured by."""
+        return self.real - delivered.origin.appended_at
 
 
 Handler = Callable[[Batch[Any], Any], Awaitable[None]]

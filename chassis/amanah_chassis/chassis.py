@@ -42,7 +42,7 @@ class Chassis:
         async with self.pool.acquire() as db:
             async with db.transaction():
                 reading = await self.clock.read(db)
-                tx = Transaction(db, reading.now, reading.settled)
+                tx = Transaction(db, reading.now, reading.settled, reading.real)
                 yield tx
                 if tx.emitted:
                     await outbox.write(db, tx.emitted, tx.now)

@@ -11,10 +11,12 @@ import asyncpg
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at the clock, UTC-aware. Live, both are the same; see `chassis_clock` for a virtual one."""
+    """One look at the clock, UTC-aware. Live, all are the same; see `chassis_clock` for a virtual one."""
 
     now: datetime
     settled: datetime
+    real: datetime
+    """The database server's own time: for patience and retries, never for a deadline."""
 
 
 class Clock:
@@ -35,8 +37,8 @@ class Clock:
 
     async def read(self, db: Any = None) -> Reading:
         """Now, as the database has it; within a transaction give its connection."""
-        [row] = await (db or self._pool).fetch("select chassis_now(), chassis_settled()")
-        return Reading(row[0], row[1])
+        [row] = await (db or self._pool).fetch("select chassis_now(), chassis_settled(), clock_timestamp()")
+        return Reading(*row)
 
     async def at(self, db: Any, instants: list[datetime]) -> list[datetime]:
         """Translates real instants, such as a broker's LogAppendTime, into this deployment's time."""

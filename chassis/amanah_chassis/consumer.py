@@ -55,6 +55,12 @@ class Committed:
         """The subjects that moved on, for which something parked may be waiting."""
         return {item.event.subject for item in self.applied}
 
+    @property
+    def waiting(self) -> set[UUID]:
+        """The subjects of which something waits for a fact. That fact may have been applied by another transaction between
+        our look and our commit, so what was parked deserves a second look after it."""
+        return {item.event.subject for item, reason in self.set_aside if reason != parked.GAP}
+
 
 class Consumer:
     """Applies records of any topic with the handlers of one service."""
@@ -92,7 +98,7 @@ class Consumer:
             )
         except Exception as fault:
             raise await self._still_dead(letter, HANDLER_FAILED, _describe(fault)) from fault
-        await self._unpark(done.moved)
+        await self._unpark(done.moved | done.waiting)
         return done
 
     async def sweep(self) -> None:
@@ -138,7 +144,7 @@ class Consumer:
             await self._apply_or_bisect(items[:middle])
             await self._apply_or_bisect(items[middle:])
         else:
-            await self._unpark(done.moved)
+            await self._unpark(done.moved | done.waiting)
 
     async def _commit(self, items: Sequence[Delivered[Any]], take: Take | None = None) -> Committed:
         """One transaction. `take` removes the record from where it was kept, in the same transaction, so that a crash
@@ -182,7 +188,7 @@ class Consumer:
                 handler = self._handlers.get(message)
                 if handler is None:
                     continue
-                batch: Batch[Any] = Batch(tx.db, tx.now, tx.settled, tx.emitted, deliveries)
+                batch: Batch[Any] = Batch(tx.db, tx.now, tx.settled, tx.real, tx.emitted, deliveries)
                 await handler(batch, self._context)
                 for item, _ in batch.parked:
                     if item.seq:

@@ -76,7 +76,7 @@ async def due(db: Connection, subjects: Collection[UUID]) -> list[asyncpg.Record
 
 
 async def all_due(db: Connection, limit: int) -> list[asyncpg.Record]:
-    """The sweeper's question: gaps that have been filled, whoever filled them; and, every half minute, what waits for a
+    """The sweeper's question: gaps that have been filled, whoever filled them; and, every five seconds, what waits for a
     fact, so that its handler may give up on it."""
     return await db.fetch(
         """
@@ -84,7 +84,7 @@ async def all_due(db: Connection, limit: int) -> list[asyncpg.Record]:
         left join chassis_position p using (source, subject)
         where case k.waiting_for
             when 'gap' then k.seq <= coalesce(p.seq, 0) + 1
-            else k.parked_at < clock_timestamp() - interval '30 seconds' end
+            else k.parked_at < clock_timestamp() - interval '5 seconds' end
         order by k.id limit $1
         """,
         limit,

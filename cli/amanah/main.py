@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 import cyclopts
 
-from amanah.commands import check, contracts, topics, up
+from amanah.commands import check, contracts, replay, topics, up, verify
 from amanah.fault import Fault
 
 app = cyclopts.App(
@@ -13,9 +15,13 @@ app = cyclopts.App(
     help="Amanah watches how government answers people. Start with: ./amanah up",
     version_flags=["--version"],
     result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
 )
 
 app.command(up.up)
+app.command(replay.replay)
+app.command(verify.verify)
 app.command(topics.app)
 app.command(check.check)
 app.command(check.test)
@@ -23,13 +29,23 @@ app.command(contracts.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command; what is wrong outside the program is said in one line, without a traceback."""
+    """Runs the command; what is wrong outside the program is said in one line, without a traceback: exit code 1, or 2 for
+    a command line that cannot be understood, or 130 after Ctrl-C."""
     try:
         result = app(arguments)
+    except cyclopts.CycloptsError as misunderstood:
+        _end(" ".join(str(misunderstood).split()) + " More with --help.", 2)
     except Fault as fault:
-        print(f"amanah: {fault}", file=sys.stderr)
-        sys.exit(fault.code)
+        _end(str(fault), fault.code)
+    except KeyboardInterrupt:
+        _end("Stopped.", 130)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _end(words: str, code: int) -> NoReturn:
+    with suppress(OSError):  # a closed terminal
+        print(f"amanah: {words}", file=sys.stderr, flush=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

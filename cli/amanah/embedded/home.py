@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,9 +46,12 @@ class Home:
         self._lock = -1
 
     def take(self) -> None:
-        """Makes and locks the directory; Fault if another stack has it or the disk is nearly full."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        """Makes and locks the directory; Fault if we may not, another stack has it or the disk is nearly full."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as failure:
+            raise Fault(f"No data can be kept in {self.path}: {failure.strerror}. Give another --data.") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -60,7 +64,8 @@ class Home:
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
         if (left := shutil.disk_usage(self.path).free) < LEAST_FREE:
             raise Fault(
-                f"The disk of {self.path} is nearly full: {left // 2**20} MB are left, {LEAST_FREE // 2**20} needed."
+                f"The disk of {self.path} is nearly full: {left // 2**20} MB are left, {LEAST_FREE // 2**20} needed. "
+                "Make room, or give a --data elsewhere."
             )
 
     def release(self) -> None:
@@ -72,14 +77,15 @@ class Home:
     def write(self, state: State) -> None:
         """Tells other commands what runs here, and that it is the newest."""
         _replace(self.path / "stack.json", json.dumps(asdict(state), indent=2) + "\n")
-        project.STATE.mkdir(parents=True, exist_ok=True)
-        _replace(project.STATE / "latest", f"{self.path}\n")
+        with suppress(OSError):  # a checkout that is not ours to write to: other commands then need --data
+            project.STATE.mkdir(parents=True, exist_ok=True)
+            _replace(project.STATE / "latest", f"{self.path}\n")
 
     def earlier_ports(self) -> dict[str, int]:
         """What the last stack here listened on."""
         try:
             return dict(json.loads((self.path / "stack.json").read_text())["ports"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return {}
 
 
@@ -96,6 +102,21 @@ def read(data: Path | None = None) -> State:
         return State(**json.loads((data / "stack.json").read_text()))
     except (OSError, ValueError, TypeError):
         raise Fault(f"There is no stack in {data}. Start one with ./amanah up --data {data}") from None
+
+
+def runs(state: State) -> bool:
+    """Whether a stack holds this directory now."""
+    try:
+        lock = os.open(Path(state.data) / "lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _replace(path: Path, text: str) -> None:

@@ -6,5 +6,5 @@ citizen.py  files each row over HTTP
 office.py   plays the agencies (and the person in triage) through their own topics
 pipeline.py the clock's hand, and the question whether everything has drained
 drive.py    the run itself
-command.py  the command, its table and its JSON
+session.py   a fresh deployment around the run, and the check of what it left
 """

@@ -74,7 +74,7 @@ class Pipeline:
         return found
 
     async def drain(self) -> None:
-        """Returns when no event is unsent and none unread, twice in a row with nothing new between: then nothing that
+        """Returns when no event is unsent, unread or set aside, twice in a row with nothing new between: then nothing that
         has happened is still under way."""
         seen: list[Any] = []
 
@@ -94,14 +94,16 @@ class Pipeline:
         )
 
     async def _state(self) -> Any:
-        """The topics' ends when all is sent and read, else None."""
-        unsent = await asyncio.gather(
+        """The topics' ends when all is sent, read and applied, else None."""
+        busy = await asyncio.gather(
             *(
-                pool.fetchval("select exists (select from chassis_outbox where sent_at is null)")
+                pool.fetchval(
+                    "select exists (select from chassis_outbox where sent_at is null) or exists (select from chassis_parked)"
+                )
                 for pool in self._databases.values()
             )
         )
-        if any(unsent):
+        if any(busy):
             return None
         partitions = sorted({p for group in self._groups.values() for p in group})
         committed = await asyncio.gather(*(self._admin.list_consumer_group_offsets(group) for group in self._groups))

@@ -132,7 +132,7 @@ def as_json(done: Replayed) -> str:
             "filing_to_agency_ms": {"p50": done.pace.p50_ms, "p99": done.pace.p99_ms} if done.pace else None,
             "rejections": [{"line": r.line, "source_id": r.source_id, "reason": r.reason} for r in done.rejected],
             "refused_closings": [{"source_id": s, "reason": reason} for s, reason in sorted(done.refused.items())],
-            "findings": v.findings,
+            "findings": v.as_dict()["findings"],
         },
         indent=1,
     )

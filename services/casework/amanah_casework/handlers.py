@@ -12,7 +12,7 @@ from amanah_contracts.routing import ComplaintRouted
 
 @dataclass(frozen=True)
 class Desk:
-    """`order_wait`: how long an order may wait for the complaint that it is about."""
+    """`order_wait`: how long, in real time, an order may wait for the complaint that it is about."""
 
     order_wait: timedelta
 
@@ -35,7 +35,7 @@ async def on_agency_order(batch: Batch[AgencyOrder], desk: Desk) -> None:
         case = known.get(order.complaint_id)
         if case is not None:
             outcomes.append((execute(case, delivered.event, order), delivered))
-        elif batch.now - delivered.appended_at < desk.order_wait:
+        elif batch.waited(delivered) < desk.order_wait:
             batch.park(delivered, "complaint.routed")  # it saw the assignment before we did
         else:
             outcomes.append((unknown_case(delivered.event, order), delivered))

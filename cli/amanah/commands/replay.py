@@ -2,16 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from amanah import project
-from amanah.embedded.stack import Options
-from amanah.progress import shown
-from amanah.replay.session import Replayed, as_json
-from amanah.replay.session import replay as run_replay
-from amanah.running import run
+
+if TYPE_CHECKING:
+    from amanah.replay.session import Replayed
 
 SHOWN_ROWS = 20
 
@@ -43,17 +41,22 @@ def replay(
     kill
         Kill each service this many times with SIGKILL during the run, evenly spread; the figures must not change.
     """
+    from amanah.embedded.stack import Options
+    from amanah.progress import shown
+    from amanah.replay import session
+    from amanah.running import run
+
     folder = project.pack(pack)
     with shown() as progress:
-        done = run(run_replay(file, folder, data or project.STATE / "replay", kill, Options(), progress))
+        done = run(session.replay(file, folder, data or project.STATE / "replay", kill, Options(), progress))
     if json is not None:
-        json.write_text(as_json(done) + "\n")
+        json.write_text(session.as_json(done) + "\n")
     _print(done)
     if not done.verified.ok:
         sys.exit(1)
 
 
-def _print(done: Replayed) -> None:
+def _print(done: "Replayed") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -83,7 +86,7 @@ def _print(done: Replayed) -> None:
         out.print(f"closing of {source_id} refused: {reason.replace('_', ' ')}", markup=False)
     _more(out, len(done.refused))
     for finding in v.findings[:SHOWN_ROWS]:
-        out.print(f"FOUND {finding['check']}: {finding['detail']}", markup=False, style="red")
+        out.print(f"{finding.check}: {finding.detail}", markup=False, style="red")
     _more(out, len(v.findings))
     out.print("verify: nothing found" if v.ok else f"verify: {len(v.findings)} findings", style="bold")
 

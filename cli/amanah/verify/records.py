@@ -1,0 +1,124 @@
+"""Every record of every topic of ours, read with librdkafka, which no service uses."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from amanah.fault import Fault
+
+PREFIX = "amanah."
+PATIENCE_SECONDS = 30.0
+_BODIES = frozenset({"complaint.submitted.v1", "complaint.routed.v1", "case.resolved.v1"})
+_BODIES_OF = ("deadline.", "notice.")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event as it lies in Kafka. `body` is read only for the types that a check looks into."""
+
+    topic: str
+    partition: int
+    offset: int
+    appended_ms: int
+    type: str
+    id: str
+    source: str
+    subject: str
+    sequence: int
+    body: dict[str, Any] | None
+
+    @property
+    def place(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record on a topic of ours that only services write, which is no event."""
+
+    place: str
+    reason: str
+
+
+def read(kafka: str) -> tuple[list[Record], list[Unreadable]]:
+    """All events up to the ends that the topics have now, in the order of each partition. The agencies' own topics of
+    orders are left out: what outsiders write there may be anything. Raises Fault when Kafka does not answer."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": "amanah-verify",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }
+    )
+    try:
+        partitions = _partitions(consumer)
+        records: list[Record] = []
+        unreadable: list[Unreadable] = []
+        for message in _messages(consumer, partitions):
+            try:
+                records.append(_record(message))
+            except (ValueError, KeyError, UnicodeDecodeError) as wrong:
+                place = f"{message.topic()}/{message.partition()}@{message.offset()}"
+                unreadable.append(Unreadable(place, f"{type(wrong).__name__}: {wrong}"))
+        return records, unreadable
+    finally:
+        consumer.close()
+
+
+def _partitions(consumer: Any) -> list[TopicPartition]:
+    from confluent_kafka import KafkaException
+
+    try:
+        topics = consumer.list_topics(timeout=PATIENCE_SECONDS).topics
+    except KafkaException as away:
+        raise Fault(f"Kafka cannot be reached: {away.args[0].str()}") from None
+    found = []
+    for name, topic in topics.items():
+        if name.startswith(PREFIX) and not name.endswith(".replies"):
+            found += [TopicPartition(name, partition, 0) for partition in topic.partitions]
+    return found
+
+
+def _messages(consumer: Any, partitions: list[TopicPartition]) -> Iterator[Any]:
+    """Records up to the present ends."""
+    consumer.assign(partitions)
+    open_ends = {(p.topic, p.partition) for p in partitions}
+    while open_ends:
+        batch = consumer.consume(10_000, timeout=PATIENCE_SECONDS)
+        if not batch:
+            raise Fault(f"Kafka did not hand over {len(open_ends)} partitions within {PATIENCE_SECONDS:.0f} s.")
+        for message in batch:
+            error = message.error()
+            if error is None:
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                open_ends.discard((message.topic(), message.partition()))
+            else:
+                raise Fault(f"Kafka cannot be read: {error.str()}")
+
+
+def _record(message: Any) -> Record:
+    headers = dict(message.headers() or ())
+    kind = headers["ce_type"].decode()
+    subject = headers["ce_subject"].decode()
+    if (message.key() or b"").decode() != subject:
+        raise ValueError("the key is not the subject")
+    wanted = kind in _BODIES or kind.startswith(_BODIES_OF)
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.timestamp()[1],
+        kind,
+        headers["ce_id"].decode(),
+        headers["ce_source"].decode(),
+        subject,
+        int(headers["ce_sequence"]),
+        json.loads(message.value()) if wanted else None,
+    )
