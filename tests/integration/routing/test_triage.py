@@ -1,0 +1,117 @@
+"""What no rule decides is a person's: asked for on Kafka, decided over HTTP, once."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from tests.support.events import submitted
+from tests.support.process import ServiceProcess
+from tests.support.wire import Reader, Wire
+
+WHY = "The call centre asked; the bridge is theirs."
+
+
+async def untold(wire: Wire, said: Reader, **more: Any) -> UUID:
+    """A complaint that no rule decides."""
+    complaint = uuid4()
+    wire.send(submitted(complaint, datetime.now(UTC), category="Unheard of", **more))
+    [asked] = await said.wait_for(complaint, "triage.requested", topic="amanah.assignments")
+    assert asked.body["category"] == "Unheard of"
+    assert asked.body["reason"]
+    return complaint
+
+
+def routings(router: ServiceProcess, complaint: UUID) -> list[Any]:
+    said = "select topic, seq from chassis_outbox where subject = %s and type = 'complaint.routed.v1' order by topic"
+    return router.sql(said, complaint)
+
+
+async def test_a_person_decides_and_the_agency_is_told(
+    router: ServiceProcess, wire: Wire, said: Reader, officer: httpx.AsyncClient
+) -> None:
+    complaint = await untold(wire, said, region="QUEENS", agency_named="Nobody", narrative="CANARY-NARRATIVE")
+    listed = {c["complaint_id"]: c for c in (await officer.get("/triage", params={"limit": 1000})).json()}
+    shown = {"category": "Unheard of", "region": "QUEENS", "agency_named": "Nobody"}
+    assert shown.items() <= listed[str(complaint)].items()
+    answer = await officer.post(f"/triage/{complaint}/assign", json={"agency": "DOT", "explanation": WHY})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"complaint_id": str(complaint), "agency": "dot", "assignment": 1},
+    )
+    [view] = await said.wait_for(complaint, "complaint.routed", topic="amanah.agency.dot")
+    decided = {"rule": "triage", "decided_by": "triage", "explanation": WHY, "assignment": 1}
+    assert {**decided, "narrative": "CANARY-NARRATIVE"}.items() <= view.body.items()
+    listed = {c["complaint_id"]: c for c in (await officer.get("/triage", params={"limit": 1000})).json()}
+    assert str(complaint) not in listed
+
+
+async def test_deciding_again_is_harmless(
+    router: ServiceProcess, wire: Wire, said: Reader, officer: httpx.AsyncClient
+) -> None:
+    complaint = await untold(wire, said)
+    path, body = f"/triage/{complaint}/assign", {"agency": "dot", "explanation": WHY}
+    answers = await asyncio.gather(*(officer.post(path, json=body) for _ in range(5)))
+    assert {(a.status_code, a.text) for a in answers} == {(200, answers[0].text)}
+    changed_mind = await officer.post(path, json={**body, "agency": "nypd"})
+    assert changed_mind.status_code == 409
+    assert changed_mind.json()["type"] == "urn:amanah:problem:not_in_triage"
+    assert "dot" in changed_mind.json()["detail"]
+    assert routings(router, complaint) == [("amanah.agency.dot", 1), ("amanah.assignments", 2)]
+
+
+async def test_two_people_who_decide_at_once_give_it_to_one_agency(
+    router: ServiceProcess, wire: Wire, said: Reader, officer: httpx.AsyncClient
+) -> None:
+    complaint = await untold(wire, said)
+    wishes = ["dot", "nypd"] * 4
+    path = f"/triage/{complaint}/assign"
+    answers = await asyncio.gather(*(officer.post(path, json={"agency": a, "explanation": WHY}) for a in wishes))
+    accepted = {a.json()["agency"] for a in answers if a.status_code == 200}
+    assert len(accepted) == 1
+    assert sorted(a.status_code for a in answers) == [200] * 4 + [409] * 4
+    assert routings(router, complaint) == [(f"amanah.agency.{accepted.pop()}", 1), ("amanah.assignments", 2)]
+
+
+@pytest.mark.parametrize("authorization", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}])
+async def test_nothing_is_read_or_decided_without_the_token(
+    authorization: dict[str, str], router: ServiceProcess, wire: Wire, said: Reader
+) -> None:
+    complaint = await untold(wire, said)
+    async with httpx.AsyncClient(base_url=router.url, headers=authorization, timeout=30) as stranger:
+        for answer in (
+            await stranger.get("/triage"),
+            await stranger.post(f"/triage/{complaint}/assign", json={"agency": "dot", "explanation": WHY}),
+        ):
+            assert answer.status_code == 401
+            assert answer.headers["content-type"] == "application/problem+json"
+    assert routings(router, complaint) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"agency": "nobody", "explanation": WHY}, 422, "unknown_agency"),
+        ({"agency": "dot", "explanation": ""}, 422, "invalid_request"),
+        ({"agency": "dot", "explanation": "zero \x00 byte"}, 422, "invalid_request"),
+        ({"agency": "dot"}, 422, "invalid_request"),
+        ({"agency": "dot", "explanation": WHY, "force": True}, 422, "invalid_request"),
+        ([], 422, "invalid_request"),
+    ],
+)
+async def test_a_decision_that_cannot_be_taken_is_refused_with_its_reason(
+    body: Any, status: int, kind: str, router: ServiceProcess, wire: Wire, said: Reader, officer: httpx.AsyncClient
+) -> None:
+    complaint = await untold(wire, said)
+    answer = await officer.post(f"/triage/{complaint}/assign", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:amanah:problem:{kind}")
+    assert routings(router, complaint) == []
+
+
+async def test_what_has_not_reached_routing_cannot_be_assigned(officer: httpx.AsyncClient) -> None:
+    answer = await officer.post(f"/triage/{uuid4()}/assign", json={"agency": "dot", "explanation": WHY})
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:amanah:problem:not_found")
+    for path in ("/triage?limit=0", "/triage?limit=1001"):
+        assert (await officer.get(path)).status_code == 422
