@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 
@@ -34,7 +34,8 @@ class Plain:
 
     def step(self, text: str) -> None:
         """One line."""
-        print(f"amanah: {text}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody reads it any more: a closed terminal or pipe must not keep us from stopping
+            print(f"amanah: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
     def bar(self, text: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -54,18 +55,22 @@ class Plain:
 
 
 class Live:
-    """A spinner for the step at hand and bars for downloads."""
+    """A spinner for the step at hand and bars for downloads; plain lines once it is closed."""
 
     def __init__(self) -> None:
         from rich.console import Console
 
+        self._closed = False
         self._console = Console(stderr=True)
         self._status = self._console.status("")
         self._status.start()
 
     def step(self, text: str) -> None:
         """Changes the spinner's text."""
-        self._status.update(text)
+        if self._closed:
+            Plain().step(text)
+        else:
+            self._status.update(text)
 
     @contextmanager
     def bar(self, text: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -82,6 +87,7 @@ class Live:
 
     def close(self) -> None:
         """Removes the spinner."""
+        self._closed = True
         self._status.stop()
 
 

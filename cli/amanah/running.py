@@ -1,4 +1,4 @@
-"""Runs a command's coroutine so that Ctrl-C and SIGTERM end it in order."""
+"""Runs a command's coroutine so that Ctrl-C, SIGTERM and a closed terminal end it in order."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Like asyncio.run, but both signals cancel `main` (whose clean-up then runs) and end the command with 128 + signal."""
+    """Like asyncio.run, but these signals cancel `main` (whose clean-up then runs) and end the command with 128 + signal."""
     return asyncio.run(_until_signal(main))
 
 
@@ -24,7 +24,10 @@ async def _until_signal(main: Coroutine[Any, Any, T]) -> T:
             caught.append(number)
             task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    signals = [signal.SIGINT, signal.SIGTERM]  # also where SIGINT is ignored, as in a script's background job
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it, and means it
+        signals.append(signal.SIGHUP)
+    for number in signals:
         asyncio.get_running_loop().add_signal_handler(number, end, int(number))
     try:
         return await task

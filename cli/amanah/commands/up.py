@@ -1,12 +1,14 @@
 """`amanah up`: the whole system on this machine, until Ctrl-C."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from amanah import project
+from amanah.fault import Fault
 
 if TYPE_CHECKING:
     from amanah.embedded.stack import Options, Stack
@@ -28,8 +30,11 @@ def up(
 ) -> None:
     """Start PostgreSQL, Kafka and the five services here, and keep them running until Ctrl-C.
 
-    The first start downloads Kafka and takes under a minute. Nothing is installed outside the checkout and the cache; no
-    root, no Docker. AMANAH_POSTGRES (a superuser's DSN) and AMANAH_KAFKA (host:port) name existing servers to use instead.
+    The first start downloads Kafka and takes under a minute; later ones work without a network. Nothing is installed
+    outside the checkout and the cache; no root, no Docker. Whatever dies is started again.
+
+    Environment: AMANAH_POSTGRES (a superuser's DSN) and AMANAH_KAFKA (host:port) name existing servers to use instead,
+    AMANAH_MAVEN a mirror of Maven Central to get Kafka from, XDG_CACHE_HOME where downloads are kept.
 
     Parameters
     ----------
@@ -57,24 +62,33 @@ def up(
     options = Options(
         start_services=services,
         port_base=port_base,
+        first_base=WELL_KNOWN,
         kafka_port=kafka_port,
         postgres_port=postgres_port,
         http=http or {},
         kafka_version=kafka_version or KAFKA_VERSION,
     )
+    _refuse_unknown(options)
     run(_up(data or project.STATE / "up", project.pack(pack), options))
+
+
+def _refuse_unknown(options: "Options") -> None:
+    for name in options.http:
+        if name not in options.services:
+            raise Fault(f"There is no service {name!r} to give a port: {', '.join(options.services)}.", 2)
 
 
 async def _up(data: Path, pack: Path, options: "Options") -> None:
     from amanah.embedded.stack import Stack
-    from amanah.fault import Fault
     from amanah.progress import shown
 
+    began = time.monotonic()
     try:
         with shown() as progress:
-            stack = await Stack(data, pack, _with_well_known_ports(data, options), progress).__aenter__()
+            stack = await Stack(data, pack, options, progress).__aenter__()
         try:
-            _tell(stack)
+            print(where(stack), flush=True)
+            print(f"Ready after {time.monotonic() - began:.1f} s. Stop with Ctrl-C; the data is kept.", flush=True)
             await asyncio.Event().wait()
         finally:
             await stack.stop()
@@ -82,38 +96,29 @@ async def _up(data: Path, pack: Path, options: "Options") -> None:
         raise Fault("Stopped. The data is kept.", 0) from None
 
 
-def _with_well_known_ports(data: Path, options: "Options") -> "Options":
-    from dataclasses import replace
-
-    from amanah.embedded import ports
-    from amanah.embedded.home import Home
-
-    untouched = options.port_base is None and options.kafka_port is None and not options.http
-    if not untouched or Home(data).earlier_ports():
-        return options
-    all_free = all(ports.free(WELL_KNOWN + offset) for offset in range(len(options.services) + 3))
-    return replace(options, port_base=WELL_KNOWN) if all_free else options
-
-
-def _tell(stack: "Stack") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name in stack.options.services if stack.options.start_services else ():
-        table.add_row(name, stack.url(name), f"log {stack.log(name)}")
-    table.add_row("kafka", stack.kafka, "")
-    table.add_row("postgres", stack.admin_dsn(), "")
-    console = Console(soft_wrap=True)
-    console.print(table)
-    if stack.options.start_services:
-        console.print(f"\nFile the first complaint:\n\n{first_complaint(stack.url('intake'))}\n", markup=False)
-    console.print("Stop with Ctrl-C.")
+def where(stack: "Stack") -> str:
+    """What runs where and what to do with it: everything that a person needs who sees this for the first time."""
+    running = stack.options.services if stack.options.start_services else ()
+    places = [(name, stack.url(name)) for name in running]
+    places += [("kafka", stack.kafka), ("postgres", stack.admin_dsn())]
+    if running and stack.sinks is not None:
+        places += [("webhooks to", stack.sinks.webhook_url), ("mail to", stack.sinks.smtp)]
+    places += [("pack", str(stack.pack)), ("data", str(stack.data)), ("logs", str(stack.data / "logs"))]
+    if running and stack.sinks is not None:
+        places.append(("notices", str(stack.sinks.directory)))
+    text = "".join(f"{name:<13}{place}\n" for name, place in places)
+    return text + (first_complaint(stack.url("intake")) if "intake" in running else "")
 
 
 def first_complaint(intake: str) -> str:
-    """A command that a person can paste into a second terminal."""
-    return (
-        f"  curl -sS {intake}/complaints -H 'Content-Type: application/json' -H \"Idempotency-Key: $(uuidgen)\" \\\n"
-        '       -d \'{"narrative": "The street light before the school has been dark for two weeks."}\''
-    )
+    """Commands that a person can paste into a second terminal."""
+    return f"""
+File a complaint:
+
+  curl -sS {intake}/complaints -H 'Content-Type: application/json' -H "Idempotency-Key: mine-$(date +%s)" \\
+       -d '{{"narrative": "The street light before the school has been dark for two weeks."}}'
+
+Follow it with the secret that the answer holds:
+
+  curl -sS {intake}/complaints/status -H 'Authorization: Bearer SECRET'
+"""

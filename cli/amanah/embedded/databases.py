@@ -51,5 +51,6 @@ async def _connect(dsn: str) -> Any:
 
     try:
         return await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=10)
-    except psycopg.OperationalError as failure:
-        raise Fault(f"PostgreSQL cannot be reached: {str(failure).strip()}") from None
+    except psycopg.Error as failure:
+        words = " ".join(str(failure).split())
+        raise Fault(f"PostgreSQL cannot be reached: {words}") from None

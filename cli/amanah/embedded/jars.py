@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
+import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,8 +19,9 @@ KAFKA_VERSION = "4.3.1"
 MEGABYTES = 2**20
 
 
-def classpath(version: str, cache: Path, progress: Progress) -> list[Path]:
-    """The jars of one Kafka version, each proved against its checksum; those missing or damaged are downloaded anew."""
+def classpath(version: str, cache: Path, progress: Progress, ended: threading.Event | None = None) -> list[Path]:
+    """The jars of one Kafka version, each proved against its checksum; those missing or damaged are downloaded anew, from
+    Maven Central or the mirror that AMANAH_MAVEN names. Once `ended` is set no further download begins."""
     home = cache / "kafka" / version
     listed = _listed(version, home)
     if listed is None:
@@ -26,7 +29,7 @@ def classpath(version: str, cache: Path, progress: Progress) -> list[Path]:
         listed = _discover(version, home)
     bad = [path for path, checksum in listed.items() if not sound(home / path, checksum)]
     if bad:
-        _download(bad, listed, home, version, progress)
+        _download(bad, listed, home, version, progress, ended or threading.Event())
     return [home / path for path in listed]
 
 
@@ -61,7 +64,9 @@ def _listed(version: str, home: Path) -> dict[str, str] | None:
     return None
 
 
-def _download(bad: list[str], listed: Mapping[str, str], home: Path, version: str, progress: Progress) -> None:
+def _download(
+    bad: list[str], listed: Mapping[str, str], home: Path, version: str, progress: Progress, ended: threading.Event
+) -> None:
     home.mkdir(parents=True, exist_ok=True)
     needed = 3 * sum((home / path).stat().st_size if (home / path).is_file() else 2**20 for path in bad)
     if shutil.disk_usage(home).free < needed:
@@ -75,10 +80,15 @@ def _download(bad: list[str], listed: Mapping[str, str], home: Path, version: st
         context = _repository(Path(incoming))
 
         def fetch(path: str) -> None:
+            if ended.is_set():
+                return
             group, artifact, release, classifier = coordinates(path)
             file = context.project(group, artifact).at_version(release).artifact(classifier, "jar").resolve()
             if not sound(file, listed[path]):
-                raise Fault(f"{PurePosixPath(path).name} was downloaded, but its checksum is not the expected one.")
+                raise Fault(
+                    f"{PurePosixPath(path).name} was downloaded, but its checksum is not the expected one, so it is not "
+                    "used. Try again; if it stays so, whatever serves it has changed it."
+                )
             (home / path).parent.mkdir(parents=True, exist_ok=True)
             file.replace(home / path)
             done(1)
@@ -118,7 +128,8 @@ def _repository(cache: Path) -> Any:
     from jgo.maven import MavenContext
 
     logging.getLogger("jgo").setLevel(logging.ERROR)
-    return MavenContext(repo_cache=cache, timeout=60)
+    mirror = os.environ.get("AMANAH_MAVEN")
+    return MavenContext(repo_cache=cache, timeout=20, remote_repos={"mirror": mirror} if mirror else None)
 
 
 @contextmanager

@@ -119,13 +119,22 @@ class Kafka:
 
 
 async def serving(bootstrap: str, patience: float) -> None:
-    """Returns once a broker there answers; Fault after `patience` seconds."""
-    hosts = [address.rpartition(":") for address in bootstrap.split(",")]
+    """Returns once a broker there answers; TimeoutError after `patience` seconds."""
+    addresses = [address(one) for one in bootstrap.split(",")]
     async with asyncio.timeout(patience):
-        while not await _reachable(hosts[0][0], int(hosts[0][2])):
+        while not any([await _reachable(host, port) for host, port in addresses]):
             await asyncio.sleep(0.05)
-    if not await asyncio.to_thread(_answers, bootstrap, patience):
-        raise TimeoutError
+        # Asked in short turns: a thread cannot be interrupted, and Ctrl-C must not wait for it.
+        while not await asyncio.to_thread(_answers, bootstrap):
+            await asyncio.sleep(0.1)
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of `host:port`."""
+    host, _, port = text.strip().rpartition(":")
+    if not host or not port.isdigit():
+        raise Fault(f"{text!r} is no address of a Kafka broker. It looks like 127.0.0.1:9092.")
+    return host.strip("[]"), int(port)
 
 
 async def _reachable(host: str, port: int) -> bool:
@@ -137,16 +146,12 @@ async def _reachable(host: str, port: int) -> bool:
     return True
 
 
-def _answers(bootstrap: str, patience: float) -> bool:
+def _answers(bootstrap: str) -> bool:
     from confluent_kafka import KafkaException
 
     from amanah.embedded.topics import admin
 
-    client = admin(bootstrap)
-    for _ in range(int(patience * 2)):
-        try:
-            if client.list_topics(timeout=5).brokers:
-                return True
-        except KafkaException:
-            client.poll(0.5)
-    return False
+    try:
+        return bool(admin(bootstrap).list_topics(timeout=2).brokers)
+    except KafkaException:
+        return False

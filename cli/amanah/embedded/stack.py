@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
     from amanah.sinks import Sinks
 
 SERVICE_PATIENCE = 90.0
+SERVER_PATIENCE = 15.0
+"""For servers that are not ours, and so should be there already."""
 HOPELESS = 4
 """Deaths during the start after which waiting makes no sense."""
+MISCONFIGURED = 2
+"""The exit code of a service that no second start would help."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,18 @@ class Options:
     virtual_clock_start: datetime | None = None
     """A deployment is virtual from its first start or never."""
     port_base: int | None = None
+    """Kafka's port, the services' being the next ones; all must be free."""
+    first_base: int | None = None
+    """The same if they are free, else others."""
     kafka_port: int | None = None
     http: Mapping[str, int] = field(default_factory=dict)
     postgres_port: int | None = None
     """Beside its Unix socket."""
     kafka_version: str = jars.KAFKA_VERSION
+    postgres: str = ""
+    """A superuser's DSN of an existing server to use in place of our own [default: AMANAH_POSTGRES]."""
+    kafka: str = ""
+    """An existing broker to use in place of our own [default: AMANAH_KAFKA]."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to what every service is told."""
     command: Callable[[str], Sequence[str]] = module
@@ -51,10 +63,7 @@ class Options:
 
 
 class Stack:
-    """An async context manager: inside, everything runs and is started again when it dies; afterwards nothing is left.
-
-    `AMANAH_POSTGRES` (a superuser's DSN) and `AMANAH_KAFKA` name existing servers to use in place of our own.
-    """
+    """An async context manager: inside, everything runs and is started again when it dies; afterwards nothing is left."""
 
     def __init__(
         self, data: Path, pack: Path, options: Options | None = None, progress: Progress | None = None
@@ -62,12 +71,13 @@ class Stack:
         self.data = data.resolve()
         self.pack = pack
         self.options = options or Options()
-        self.kafka = os.environ.get("AMANAH_KAFKA", "")
+        self.kafka = self.options.kafka or os.environ.get("AMANAH_KAFKA", "")
         self.sinks: Sinks | None = None
         self.ports: dict[str, int] = {}
-        self._superuser = os.environ.get("AMANAH_POSTGRES", "")
+        self._superuser = self.options.postgres or os.environ.get("AMANAH_POSTGRES", "")
         self._progress = progress or Silent()
         self._parts: dict[str, Supervised] = {}
+        self._claims = ports.Claims()
         self._home = Home(self.data)
         self._secrets: Secrets
 
@@ -167,7 +177,12 @@ class Stack:
             own.append("postgres")
             asked["postgres"] = self.options.postgres_port
         names = [*own, *self.options.services, *(["controller"] if "kafka" in own else [])]
-        return ports.choose(names, str(self.data), self._home.earlier_ports(), asked, self.options.port_base)
+        first = [] if self.options.first_base is None else [self.options.first_base]
+        earlier, base = self._home.earlier_ports(), self.options.port_base
+        while True:
+            chosen = ports.choose(names, str(self.data), earlier, asked, base, first)
+            if self._claims.hold(chosen.values()):
+                return chosen
 
     async def _start_postgres(self) -> None:
         if not self._superuser:
@@ -180,21 +195,36 @@ class Stack:
             await self._supervise("postgres", server.launch, server.stop_signal, patience=60)
             await self._until_ready("postgres", server.ready(), "PostgreSQL")
             self._superuser = server.dsn()
+        elif not self._superuser.startswith(("postgresql://", "postgres://")):
+            raise Fault(
+                "AMANAH_POSTGRES is no DSN of a superuser. It looks like postgresql://postgres:secret@host:5432/"
+            )
         for name in self.options.services:
             role = f"amanah_{name}"
             await databases.create(self._superuser, role, self._secrets.password(role))
 
     async def _start_kafka(self) -> None:
-        if not self.kafka:
-            files = await asyncio.to_thread(jars.classpath, self.options.kafka_version, project.cache(), self._progress)
+        if self.kafka:
+            await self._until_ready("kafka", kafka.serving(self.kafka, SERVER_PATIENCE), f"Kafka at {self.kafka}")
+        else:
+            files = await self._jars()
             port, controller = self.ports["kafka"], self.ports["controller"]
             broker = kafka.Kafka(self.data / "kafka", self.log("kafka"), port, controller, files)
             self._progress.step(f"Starting Kafka {self.options.kafka_version}")
             await broker.prepare()
             await self._supervise("kafka", broker.launch, broker.stop_signal, patience=30)
+            await self._until_ready("kafka", kafka.serving(broker.bootstrap, kafka.PATIENCE), "Kafka")
             self.kafka = broker.bootstrap
-        await self._until_ready("kafka", kafka.serving(self.kafka, kafka.PATIENCE), "Kafka")
         await self.create_topics(topics.of(self.pack))
+
+    async def _jars(self) -> list[Path]:
+        ended = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                jars.classpath, self.options.kafka_version, project.cache(), self._progress, ended
+            )
+        finally:
+            ended.set()  # a thread cannot be interrupted; Ctrl-C waits only for the jars that are just coming
 
     async def _start_sinks(self) -> None:
         from amanah.sinks import Sinks
@@ -249,8 +279,12 @@ class Stack:
     async def _supervise(
         self, name: str, launch: Callable[[], Awaitable[Process]], by: signal.Signals, patience: float
     ) -> None:
-        self._parts[name] = part = Supervised(name, launch, by, patience)
+        self._parts[name] = part = Supervised(name, launch, by, patience, self._died)
         await part.start()
+
+    def _died(self, name: str, code: int) -> None:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        self._progress.step(f"{name} {how} and is started again; log {self.log(name)}")
 
     async def _until_ready(self, name: str, ready: Coroutine[Any, Any, None], title: str) -> None:
         """Waits for a part's readiness; gives up with its last words when it keeps dying or takes too long."""
@@ -258,20 +292,25 @@ class Stack:
         try:
             while not waiting.done():
                 await asyncio.wait([waiting], timeout=0.1)
-                if name in self._parts and self._parts[name].restarts > HOPELESS:
-                    raise Fault(
-                        f"{title} ends again and again. Its last words in {self.log(name)}: {self._words(name)}"
-                    )
+                self._give_up_on(name, title)
             await waiting
         except TimeoutError:
-            raise Fault(
-                f"{title} did not become ready. Its last words in {self.log(name)}: {self._words(name)}"
-            ) from None
+            raise Fault(f"{title} does not answer.{self._words(name)}") from None
         finally:
             waiting.cancel()
 
+    def _give_up_on(self, name: str, title: str) -> None:
+        """Fault when waiting for this part makes no sense."""
+        part = self._parts.get(name)
+        if part is not None and part.last_code == MISCONFIGURED and name in self.options.services:
+            raise Fault(f"{title} cannot start. {children.last_words(self.log(name), lines=1)}")
+        if part is not None and part.restarts > HOPELESS:
+            raise Fault(f"{title} ends again and again.{self._words(name)}")
+
     def _words(self, name: str) -> str:
-        return children.last_words(self.log(name)) or "none"
+        if name not in self._parts:
+            return ""
+        return f" Its last words in {self.log(name)}: {children.last_words(self.log(name)) or 'none'}"
 
     async def stop(self) -> None:
         """Stops the services, then Kafka, then PostgreSQL; may be called twice."""
@@ -285,4 +324,5 @@ class Stack:
         for name in ("kafka", "postgres"):
             if name in parts:
                 await parts[name].stop()
+        self._claims.release()
         self._home.release()

@@ -30,10 +30,18 @@ class Supervised:
     """One process, started again whenever it ends. `restarts` counts how often that was."""
 
     def __init__(
-        self, name: str, launch: Callable[[], Awaitable[Process]], stop_signal: signal.Signals, patience: float = 10.0
+        self,
+        name: str,
+        launch: Callable[[], Awaitable[Process]],
+        stop_signal: signal.Signals,
+        patience: float = 10.0,
+        died: Callable[[str, int], None] = lambda _name, _code: None,
     ) -> None:
         self.name = name
         self.restarts = 0
+        self.last_code: int | None = None
+        """How it ended last time: its exit code, or the signal that killed it, negative."""
+        self._died = died
         self._launch = launch
         self._stop_signal = stop_signal
         self._patience = patience
@@ -61,8 +69,9 @@ class Supervised:
     async def _keep(self, process: Process) -> None:
         while True:
             born = time.monotonic()
-            await process.wait()
+            self.last_code = await process.wait()
             self.restarts += 1
+            self._died(self.name, self.last_code)
             await asyncio.sleep(self._pace.after(time.monotonic() - born))
             process = self._process = await self._relaunch()
 

@@ -10,6 +10,8 @@ import yaml
 from amanah.contracts import topics as contracts
 from amanah.fault import Fault
 
+_SILENT = "Kafka at {} does not answer. Start a stack with ./amanah up, or name another broker with --kafka."
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -55,7 +57,7 @@ def present(bootstrap: str) -> dict[str, tuple[int, int]]:
             counts[name] = (len(ends), sum(high - low for low, high in ends))
         return counts
     except KafkaException:
-        raise Fault(f"Kafka at {bootstrap} does not answer.") from None
+        raise Fault(_SILENT.format(bootstrap)) from None
     finally:
         consumer.close()
 
@@ -73,7 +75,10 @@ def create(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
     from confluent_kafka.cimpl import NewTopic
 
     client = admin(bootstrap)
-    present = client.list_topics(timeout=30).topics
+    try:
+        present = client.list_topics(timeout=30).topics
+    except KafkaException:
+        raise Fault(_SILENT.format(bootstrap)) from None
     missing = [topic for topic in topics if topic.name not in present]
     if not missing:
         return []
