@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ class _JsonLines(logging.Formatter):
             "level": record.levelname,
             "service": self._service,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[1] is not None:
@@ -32,6 +33,12 @@ class _JsonLines(logging.Formatter):
             if trace is not None:
                 line["where"] = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """asyncio quotes futures, and with them the texts of errors, so of its messages only the beginning is taken."""
+    message = record.getMessage().strip()
+    return re.split(r"[\n<(]", message, maxsplit=1)[0].strip() if record.name == "asyncio" else message
 
 
 def configure(service: str, level: str) -> None:

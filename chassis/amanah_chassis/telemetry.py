@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,14 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _w3c = TraceContextTextMapPropagator()
+_provider: TracerProvider | None = None
 _tracer: trace.Tracer | None = None
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def configure(service: str, traces_file: Path | None) -> None:
     """Starts collecting when `OTEL_EXPORTER_OTLP_ENDPOINT` or a traces file is set; otherwise spans cost nothing."""
-    global _tracer  # noqa: PLW0603 - one process, one tracer, set once at start
+    global _provider, _tracer
     exporters: list[SpanExporter] = []
     if traces_file is not None:
         exporters.append(_JsonLinesExporter(traces_file))
@@ -33,8 +36,9 @@ def configure(service: str, traces_file: Path | None) -> None:
     provider = TracerProvider(resource=Resource.create({"service.name": f"amanah.{service}"}))
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
-    trace.set_tracer_provider(provider)
-    _tracer = provider.get_tracer("amanah")
+    # It is not made the global one: web frameworks would find it and trace on their own account, with addresses, paths,
+    # user agents and the texts of errors.
+    _provider, _tracer = provider, provider.get_tracer("amanah")
 
 
 def enabled() -> bool:
@@ -44,6 +48,8 @@ def enabled() -> bool:
 @contextmanager
 def span(name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL, **attributes: Any) -> Iterator[str | None]:
     """A span below the W3C `traceparent` given; yields the traceparent to hand on. Off: hands on the parent itself."""
+    # It comes from outside and travels on, so it must be one: anything else could carry anything.
+    parent = parent if parent and _TRACEPARENT.fullmatch(parent) else None
     if _tracer is None:
         yield parent
         return
@@ -102,6 +108,5 @@ class _JsonLinesExporter(SpanExporter):
 
 def flush() -> None:
     """Hands over what is buffered, at shutdown."""
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider):
-        provider.shutdown()
+    if _provider is not None:
+        _provider.shutdown()
