@@ -37,6 +37,7 @@ def make_broker(bootstrap: str) -> KafkaBroker:
         enable_idempotence=True,
         allow_auto_create_topics=False,
         metadata_max_age_ms=5_000,
+        graceful_timeout=4.0,  # a batch may finish; whoever ends the process waits for ten seconds
     )
 
 

@@ -9,7 +9,7 @@ import asyncpg
 from amanah_chassis import outbox
 from amanah_chassis.batch import Transaction
 from amanah_chassis.clock import Clock
-from amanah_chassis.database import open_pool
+from amanah_chassis.database import connection, open_pool
 from amanah_chassis.relay import Relay
 from amanah_chassis.settings import ChassisSettings
 
@@ -39,7 +39,7 @@ class Chassis:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """State and events commit together or not at all; the relay wakes when there is something to send."""
-        async with self.pool.acquire() as db:
+        async with connection(self.pool) as db:
             async with db.transaction():
                 reading = await self.clock.read(db)
                 tx = Transaction(db, reading.now, reading.settled, reading.real)

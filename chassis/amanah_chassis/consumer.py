@@ -25,7 +25,7 @@ import asyncpg
 from amanah_chassis import dead_letter, metrics, parked, positions, telemetry
 from amanah_chassis.batch import Batch, Delivered, Handler, Origin, Transaction
 from amanah_chassis.chassis import Chassis
-from amanah_chassis.database import Connection
+from amanah_chassis.database import Connection, connection
 from amanah_chassis.decode import delivered, message_type
 from amanah_chassis.errors import TRANSIENT, Refused, ReplayFailed
 from amanah_chassis.logs import logger
@@ -103,7 +103,7 @@ class Consumer:
 
     async def sweep(self) -> None:
         """Takes up parked records whose gap was filled by another process, or by a process that died."""
-        async with self._chassis.pool.acquire() as db:
+        async with connection(self._chassis.pool) as db:
             self._parked_possible = await parked.any_parked(db)
             rows = await parked.all_due(db, 500) if self._parked_possible else []
         for row in rows:
@@ -231,7 +231,7 @@ class Consumer:
                     moved |= await self._apply_parked(row)
 
     async def _parked_of(self, subjects: set[UUID]) -> list[asyncpg.Record]:
-        async with self._chassis.pool.acquire() as db:
+        async with connection(self._chassis.pool) as db:
             return await parked.due(db, subjects)
 
     async def _apply_parked(self, row: asyncpg.Record) -> set[UUID]:
@@ -260,7 +260,7 @@ class Consumer:
         metrics.RECORDS.labels(origin.topic, "dead").inc()
 
     async def _still_dead(self, letter: asyncpg.Record, reason: str, detail: str) -> ReplayFailed:
-        async with self._chassis.pool.acquire() as db:
+        async with connection(self._chassis.pool) as db:
             await dead_letter.explain(db, letter["id"], reason, detail)
         return ReplayFailed(reason, detail)
 

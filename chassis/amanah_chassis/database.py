@@ -1,14 +1,15 @@
 """The service's own Postgres: pool and migrations."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from importlib import resources
 from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from amanah_chassis.errors import Misconfigured
+from amanah_chassis.errors import DatabaseAway, Misconfigured
 from amanah_chassis.logs import logger
 
 log = logger(__name__)
@@ -28,6 +29,19 @@ async def open_pool(dsn: str, size: int) -> asyncpg.Pool:
         max_size=size,
         server_settings={"lock_timeout": "10s", "statement_timeout": "60s", "timezone": "UTC"},
     )
+
+
+@asynccontextmanager
+async def connection(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """Lends a connection; DatabaseAway when Postgres refuses one, so that no record is blamed for it."""
+    try:
+        lent = await pool.acquire()
+    except asyncpg.PostgresError as refused:
+        raise DatabaseAway(type(refused).__name__) from refused
+    try:
+        yield lent
+    finally:
+        await pool.release(lent)
 
 
 async def migrate(dsn: str, packages: Iterable[str]) -> list[str]:

@@ -7,7 +7,8 @@
      │   └─ Misplaced            an event on a topic that is not its owner's, so anybody may have written it
      ├─ ReplayFailed          a dead letter that fails again              -> stays dead, with its new reason
      ├─ Transient             the world, not the record, is at fault      -> retried with back-off, nothing committed
-     │   └─ StalePosition        another consumer moved the position first
+     │   ├─ StalePosition        another consumer moved the position first
+     │   └─ DatabaseAway         no connection is to be had, whatever the reason
      └─ Misconfigured         a setting is missing or wrong               -> the process stops and says what to set
 
 Any other exception in a handler counts as the record's fault: the batch is bisected until the one record that causes it
@@ -54,6 +55,10 @@ class StalePosition(Transient):
     """Another consumer applied the same records first; read the positions again."""
 
 
+class DatabaseAway(Transient):
+    """Postgres lets nobody in: it is down, starting, full, or refuses the role."""
+
+
 class Misconfigured(ChassisError):
     """Stop and say what to set."""
 
@@ -71,5 +76,8 @@ TRANSIENT = (
     asyncpg.OperatorInterventionError,
     asyncpg.QueryCanceledError,
     asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is being promoted
+    asyncpg.InvalidCachedStatementError,  # a migration changed a table under a prepared statement
+    asyncpg.OutdatedSchemaCacheError,
 )
 """What is retried without blaming a record: the database is away, full, restarting or busy."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from amanah_chassis import metrics, telemetry
 from amanah_chassis.logs import logger
@@ -20,7 +20,7 @@ log = logger(__name__)
 BATCH = 2000
 SWEEP_SECONDS = 1.0
 SEND_TIMEOUT_SECONDS = 10.0
-DROP_TIMEOUT_SECONDS = 5.0
+DROP_TIMEOUT_SECONDS = 3.0
 SHORTEST_PAUSE = 0.2
 
 FAULTS = (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -137,10 +137,19 @@ class Relay:
             await asyncio.wait_for(producer.stop(), DROP_TIMEOUT_SECONDS)
         except FAULTS as error:
             log.warning("producer did not stop cleanly", extra={"error": type(error).__name__})
-            # An idempotent producer never gives up on a record. Left alone, it would go on trying beside its successor.
-            with suppress(*FAULTS):
-                await producer._sender.close()
-                await producer.client.close()
+            await _end(producer)
+
+
+async def _end(producer: AIOKafkaProducer) -> None:
+    """By force. An idempotent producer never gives up on a record: left alone, it would go on beside its successor."""
+    sender = producer._sender.sender_task
+    for _ in range(2):  # cancelled once, it waits for what is in flight; cancelled again, that ends too
+        if sender is not None:
+            sender.cancel()
+            await asyncio.wait([sender], timeout=DROP_TIMEOUT_SECONDS / 10)
+    producer._message_accumulator.fail_all(ProducerClosed())
+    with suppress(*FAULTS):
+        await asyncio.wait_for(producer.client.close(), DROP_TIMEOUT_SECONDS)
 
 
 def producer_settings(bootstrap: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from amanah_chassis import dead_letter, health, logs, metrics, parked, telemetry
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.consumer import Consumer
-from amanah_chassis.database import migrate
+from amanah_chassis.database import connection, migrate
 from amanah_chassis.errors import TRANSIENT, Misconfigured
 from amanah_chassis.settings import ChassisSettings
 from amanah_contracts.envelope import Command, Event, Message, Registry
@@ -165,7 +165,8 @@ def _http_server(service: Service[Any], context: Any, chassis: Chassis, broker: 
     async def postgres() -> str | None:
         try:
             async with asyncio.timeout(2):
-                await chassis.pool.fetchval("select 1")
+                async with connection(chassis.pool) as db:
+                    await db.fetchval("select 1")
         except TRANSIENT as error:
             return f"Postgres does not answer ({type(error).__name__})"
         return None
@@ -205,7 +206,7 @@ async def _housekeeping(chassis: Chassis, consumer: Consumer) -> None:
 
 
 async def _measure(chassis: Chassis) -> None:
-    async with chassis.pool.acquire() as db:
+    async with connection(chassis.pool) as db:
         [unsent] = await db.fetch(
             "select count(*), coalesce(extract(epoch from chassis_now() - min(created_at)), 0)::float8"
             " from chassis_outbox where sent_at is null"

@@ -1,0 +1,219 @@
+"""What is committed reaches Kafka: in order, once while nothing fails, and after every failure."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from time import perf_counter
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+from tests.support.faults import Stopped, cut_connections
+from tests.support.ledger_service import DAY, Ledger, at_work, noted_on, read_all, until
+from tests.support.stack import Embedded
+
+from amanah_chassis import relay as relays
+from amanah_chassis.chassis import Chassis
+
+
+@asynccontextmanager
+async def relaying(*services: Chassis) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(service.relay.run()) for service in services]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        async with asyncio.timeout(15):
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def emit(ledger: Ledger, subject: UUID, *labels: str) -> None:
+    event = noted_on(ledger.topic)
+    async with ledger.chassis.transaction() as tx:
+        for label in labels:
+            tx.emit(event(complaint_id=subject, occurred_at=DAY, received_at=DAY, label=label))
+
+
+def told(ledger: Ledger) -> list[tuple[str, int, str]]:
+    """(subject, seq, label) of each record in Kafka, in order."""
+    return [
+        (
+            message.key().decode(),
+            int(header(message, "ce_sequence")),
+            noted_on("").model_validate_json(message.value()).label,
+        )
+        for message in read_all(ledger.kafka, ledger.topic)
+    ]
+
+
+def header(message: Any, name: str) -> str:
+    return dict(message.headers())[name].decode()
+
+
+async def unsent(ledger: Ledger) -> int:
+    return int((await ledger.rows("select count(*) from chassis_outbox where sent_at is null"))[0][0])
+
+
+async def all_sent(ledger: Ledger) -> bool:
+    return await unsent(ledger) == 0
+
+
+async def test_rows_left_by_a_crash_are_sent_in_order_of_their_subject(ledger: Ledger) -> None:
+    """A process that dies between commit and send leaves rows and nothing else; the next one sends them."""
+    subjects = [uuid4() for _ in range(20)]
+    for round_ in range(1, 11):
+        for subject in subjects:
+            await emit(ledger, subject, f"{round_}")
+    assert await unsent(ledger) == 200
+    async with relaying(ledger.chassis):
+        await until(lambda: all_sent(ledger))
+    records = told(ledger)
+    assert len(records) == 200
+    for subject in subjects:
+        assert [(seq, label) for key, seq, label in records if key == str(subject)] == [
+            (n, str(n)) for n in range(1, 11)
+        ]
+
+
+async def test_a_rolled_back_transaction_tells_nothing(ledger: Ledger) -> None:
+    event = noted_on(ledger.topic)
+    with suppress(RuntimeError):
+        async with ledger.chassis.transaction() as tx:
+            tx.emit(event(complaint_id=uuid4(), occurred_at=DAY, received_at=DAY, label="never"))
+            raise RuntimeError("changed its mind")
+    await emit(ledger, uuid4(), "ever")
+    async with relaying(ledger.chassis):
+        await until(lambda: all_sent(ledger))
+    assert [label for _, _, label in told(ledger)] == ["ever"]
+
+
+async def test_the_envelope_on_the_wire(ledger: Ledger) -> None:
+    subject = uuid4()
+    await emit(ledger, subject, "word")
+    async with relaying(ledger.chassis):
+        await until(lambda: all_sent(ledger))
+    [message] = read_all(ledger.kafka, ledger.topic)
+    assert message.key() == str(subject).encode()
+    UUID(header(message, "ce_id"))
+    assert header(message, "ce_specversion") == "1.0"
+    assert header(message, "ce_source") == "amanah.tests"
+    assert header(message, "ce_type") == "thing.noted.v1"
+    assert header(message, "ce_subject") == str(subject)
+    assert header(message, "ce_sequence") == "1"
+    assert header(message, "content-type") == "application/json"
+
+
+async def test_two_relays_at_once_send_each_row_once(embedded: Embedded, ledger: Ledger) -> None:
+    async with at_work(embedded.kafka, ledger.dsn, ledger.topic) as other, relaying(ledger.chassis, other.chassis):
+        subject = uuid4()
+        for n in range(200):
+            await emit(ledger if n % 2 else other, subject, str(n))
+        await until(lambda: all_sent(ledger))
+        assert [ledger.chassis.relay.leading, other.chassis.relay.leading].count(True) == 1
+    assert [(seq, label) for _, seq, label in told(ledger)] == [(n + 1, str(n)) for n in range(200)]
+
+
+async def test_the_standby_takes_over_when_the_leader_ends(embedded: Embedded, ledger: Ledger) -> None:
+    async with at_work(embedded.kafka, ledger.dsn, ledger.topic) as other:
+        async with relaying(ledger.chassis):
+            await until(lambda: ledger.chassis.relay.leading)
+            async with relaying(other.chassis):
+                await emit(ledger, uuid4(), "first")
+                await until(lambda: all_sent(ledger))
+        async with relaying(other.chassis):
+            await emit(ledger, uuid4(), "second")
+            await until(lambda: all_sent(ledger))
+    assert [label for _, _, label in told(ledger)] == ["first", "second"]
+
+
+@pytest.mark.parametrize("whose", ["its own", "another process's"])
+async def test_a_commit_wakes_the_relay(whose: str, embedded: Embedded, ledger: Ledger) -> None:
+    """Sending waits for no poll: the median of commit to acknowledged is far below the sweep's period."""
+    async with relaying(ledger.chassis), at_work(embedded.kafka, ledger.dsn, ledger.topic) as other:
+        writer = ledger if whose == "its own" else other
+        await emit(writer, uuid4(), "warm")
+        await until(lambda: all_sent(ledger))
+        times = []
+        for n in range(21):
+            started = perf_counter()
+            await emit(writer, uuid4(), str(n))
+            await until(lambda: all_sent(ledger))
+            times.append(perf_counter() - started)
+    assert sorted(times)[10] < relays.SWEEP_SECONDS / 4
+
+
+async def test_a_producer_that_failed_for_good_is_replaced(ledger: Ledger) -> None:
+    async with relaying(ledger.chassis):
+        subject = uuid4()
+        await emit(ledger, subject, "before")
+        await until(lambda: all_sent(ledger))
+        broken = ledger.chassis.relay._producer
+        assert broken is not None
+        # The broker will say OutOfOrderSequenceNumber, from which this producer never recovers.
+        broken._txn_manager._sequence_numbers[TopicPartition(ledger.topic, 0)] += 7
+        await emit(ledger, subject, "after")
+        await until(lambda: all_sent(ledger))
+        assert ledger.chassis.relay._producer is not broken
+    assert [label for _, _, label in told(ledger)] == ["before", "after"]
+
+
+async def test_the_relay_survives_its_connection_being_cut(ledger: Ledger) -> None:
+    async with relaying(ledger.chassis):
+        await until(lambda: ledger.chassis.relay.leading)
+        await cut_connections(ledger.dsn)
+        await until(lambda: emitted(ledger))
+        await until(lambda: all_sent(ledger))
+    assert [label for _, _, label in told(ledger)] == ["after"]
+
+
+async def test_a_kafka_that_does_not_answer_delays_and_loses_nothing_and_leaves_no_producer_behind(
+    embedded: Embedded, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "SEND_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(relays, "DROP_TIMEOUT_SECONDS", 0.5)
+    subject = uuid4()
+    async with relaying(ledger.chassis):
+        await emit(ledger, subject, "before")
+        await until(lambda: all_sent(ledger))
+        quiet = senders()
+        with Stopped(embedded.stack.pid("kafka")):
+            await emit(ledger, subject, "meanwhile")
+            await until(lambda: ledger.chassis.relay._pause >= 0.4)  # it has begun anew once at least
+            assert await unsent(ledger) == 1
+        await until(lambda: all_sent(ledger), at_most=60)
+        await until(lambda: senders() == quiet, at_most=5)
+    labels = [label for _, _, label in told(ledger)]
+    assert list(dict.fromkeys(labels)) == ["before", "meanwhile"]  # a send that was not acknowledged may be doubled
+
+
+async def test_a_relay_ends_when_told_even_while_kafka_does_not_answer(embedded: Embedded, ledger: Ledger) -> None:
+    task = asyncio.create_task(ledger.chassis.relay.run())
+    await emit(ledger, uuid4(), "before")
+    await until(lambda: all_sent(ledger))
+    with Stopped(embedded.stack.pid("kafka")):
+        await emit(ledger, uuid4(), "unheard")
+        await until(
+            lambda: any(part.get_coro().__qualname__ == "Sender._send_produce_req" for part in asyncio.all_tasks())
+        )
+        task.cancel()
+        async with asyncio.timeout(9):  # a supervisor waits for ten seconds
+            await asyncio.gather(task, return_exceptions=True)
+    assert task.done()
+
+
+async def emitted(ledger: Ledger) -> bool:
+    """A connection that was cut is noticed by whoever uses it first."""
+    try:
+        await emit(ledger, uuid4(), "after")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True
+
+
+def senders() -> int:
+    """Parts of producers at work in this process."""
+    parts = ("Sender._", "MessageAccumulator.")
+    return sum(task.get_coro().__qualname__.startswith(parts) for task in asyncio.all_tasks())
