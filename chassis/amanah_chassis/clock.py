@@ -61,9 +61,6 @@ class Clock:
                 return
             if self._rate > 0:
                 delay = min(delay, lead / self._rate)
-        if self._stepped.is_set():
-            self._stepped.clear()
-            return
         await _first_of(delay, wake, self._stepped)
 
     async def _listen(self) -> None:
