@@ -116,7 +116,7 @@ def first_complaint(intake: str) -> str:
 File a complaint:
 
   curl -sS {intake}/complaints -H 'Content-Type: application/json' -H "Idempotency-Key: mine-$(date +%s)" \\
-       -d '{{"narrative": "The street light before the school has been dark for two weeks."}}'
+       -d '{{"category": "Street Light Condition", "narrative": "The light before the school has been dark for two weeks."}}'
 
 Follow it with the secret that the answer holds:
 

