@@ -2,11 +2,14 @@
 
 import base64
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
-from tests.integration.intake.support import Door, make_intake
+from tests.integration.intake.support import COMPLAINT, Door, make_intake
+from tests.support.process import ServiceProcess
 from tests.support.stack import Embedded
 from tests.support.wire import eventually
 
@@ -42,30 +45,41 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_without_the_right_key_it_says_so_in_one_line_and_ends(
-    embedded: Embedded, tmp_path: Path, fault: str
-) -> None:
-    service = make_intake(embedded, tmp_path, instance="1")
+@pytest.fixture(scope="module")
+def stopped(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """An intake that has filed a complaint and is not running."""
+    service = make_intake(embedded, tmp_path_factory.mktemp("stopped"), instance="1")
     service.start()
     try:
-        async with Door(service) as door:
-            await door.filed(key=str(uuid4()))
+        answer = httpx.post(f"{service.url}/complaints", json=COMPLAINT, headers={"Idempotency-Key": str(uuid4())})
+        assert answer.status_code == 201
+        yield service
     finally:
         service.stop()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_without_the_right_key_it_says_so_in_one_line_and_ends(stopped: ServiceProcess, fault: str) -> None:
+    stopped.stop()
+    path = stopped.secrets.key()
+    good = path.read_bytes()
     spoil, said = FAULTS[fault]
-    spoil(service.secrets.key())
-    code, output = service.run_to_its_end()
+    try:
+        spoil(path)
+        code, output = stopped.run_to_its_end()
+    finally:
+        path.write_bytes(good)
+        path.chmod(0o600)
     assert code == 2, output
     [line] = output.splitlines()
     assert line.startswith("amanah intake: AMANAH_KEY_FILE: ")
     assert said in line
 
 
-async def test_an_empty_service_token_is_refused_at_the_start(embedded: Embedded, tmp_path: Path) -> None:
-    service = make_intake(embedded, tmp_path, instance="1")
-    service.migrate()
-    service.secrets.token().write_text("\n")
-    code, output = service.run_to_its_end()
+def test_an_empty_service_token_is_refused_at_the_start(stopped: ServiceProcess) -> None:
+    stopped.stop()
+    stopped.secrets.token().write_text("\n")
+    code, output = stopped.run_to_its_end()
     assert code == 2, output
-    assert output.splitlines()[-1].startswith("amanah intake: AMANAH_SERVICE_TOKEN_FILE: ")
+    [line] = output.splitlines()
+    assert line.startswith("amanah intake: AMANAH_SERVICE_TOKEN_FILE: ")
