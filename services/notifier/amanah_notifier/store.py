@@ -222,7 +222,7 @@ async def seconds_to_next(db: Connection, full: Sequence[str]) -> float | None:
     """Seconds until the next notice is due in a lane that is not full, 0 when one is, None when none waits."""
     seconds: float | None = await db.fetchval(
         """
-        select greatest(extract(epoch from min(d.next_attempt_at) - clock_timestamp()), 0)::float8
+        select min(greatest(extract(epoch from d.next_attempt_at - clock_timestamp()), 0))::float8
         from notifier_lane l cross join lateral (
             select next_attempt_at from notifier_delivery
             where state = 'pending' and lane = l.lane order by next_attempt_at limit 1) d
