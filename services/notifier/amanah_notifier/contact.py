@@ -35,6 +35,9 @@ class Contacts:
         self._headers: dict[bytes | str, bytes | str] = {
             "authorization": f"Bearer {token}",
             "accept": "application/json",
+            # Intake records who read a contact, and what for.
+            "amanah-caller": "notifier",
+            "amanah-purpose": "notice",
         }
         self._timeout = timeout_seconds
         self._pool = httpcore.AsyncConnectionPool(max_connections=connections, keepalive_expiry=5)

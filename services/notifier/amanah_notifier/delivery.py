@@ -144,7 +144,7 @@ class Worker:
 
     async def _attempt(self, notice: Claimed, started: float) -> Outcome:
         if notice.gone:
-            return GiveUp("endpoint_disabled")
+            return GiveUp("endpoint_disabled", tried=False)
         address, language = notice.address, None
         if address == CONTACT:
             try:
@@ -190,7 +190,7 @@ class Worker:
             later = self._schedule.wait_after(notice.id, notice.attempts + 1, outcome)
             state, wait = ("failed", 0.0) if later is None else ("pending", later)
         elif isinstance(outcome, GiveUp):
-            state, reason = "failed", outcome.reason
+            state, reason, counts = "failed", outcome.reason, outcome.tried
             gone = notice.address if outcome.gone else None
         elif isinstance(outcome, NotWanted):
             state, reason, counts = "not_wanted", "no_contact", False

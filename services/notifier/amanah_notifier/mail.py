@@ -52,7 +52,7 @@ class MailSender:
         try:
             message = compose(notice, address, at, self._settings.mail_from, self._catalogue, languages)
         except Unsafe:
-            return GiveUp("unsafe_header")
+            return GiveUp("unsafe_header", tried=False)
         client: aiosmtplib.SMTP | None = None
         try:
             async with asyncio.timeout(self._settings.send_timeout_seconds):

@@ -33,10 +33,11 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """It will never work; `gone` says that nothing may be sent to this address any more."""
+    """It will never work. `gone`: nothing may be sent to this address any more. `tried`: whether it was tried at all."""
 
     reason: str
     gone: bool = False
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,13 +44,13 @@ class WebhookSender:
     async def send(self, notice: Claimed, address: str, at: datetime, _language: str | None) -> Outcome:
         """One attempt, at the real instant `at`."""
         if self._https_only and not address.startswith("https://"):
-            return GiveUp("https_required")
+            return GiveUp("https_required", tried=False)
         content = body(notice, self._catalogue)
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._post(address, content, signed(self._signer, notice, content, at))
         except Forbidden:
-            return GiveUp("address_forbidden")
+            return GiveUp("address_forbidden", tried=False)
         except (TimeoutError, httpcore.TimeoutException):
             return TryAgain("timeout")
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
