@@ -48,7 +48,7 @@ def _add_filing(app: FastAPI, intake: Intake, chassis: Chassis, service: bytes) 
     async def file_complaint(request: Request) -> Response:
         try:
             caller = _caller(request, service)
-            form = _parsed(await _body(request))
+            form = parsed(await _body(request))
             with telemetry.span("POST /complaints", request.headers.get("traceparent")) as onward:
                 answer = await file(intake, chassis, form, caller, onward)
         except Problem as refused:
@@ -127,7 +127,8 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _parsed(body: bytes) -> Form:
+def parsed(body: bytes) -> Form:
+    """The form in a body of JSON. Raises Problem, naming the fields that are wrong and nothing that they hold."""
     try:
         return Form.model_validate_json(body)
     except ValidationError as invalid:

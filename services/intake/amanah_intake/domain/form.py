@@ -18,17 +18,19 @@ _MAY_BE_IN_REGION = frozenset({Kind.ACCOUNT, Kind.PHONE})
 # Wide, for imported logs write 1900 or 9998 where they know no date; a month short of what a datetime holds, so that
 # whoever counts from it or shows it in another zone does not fall off the end.
 _EARLIEST, _LATEST = datetime(1, 2, 1, tzinfo=UTC), datetime(9999, 12, 1, tzinfo=UTC)
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 # C1 controls too, and what turns the direction of the text behind it: one field would rewrite its neighbours on a screen.
-_FORBIDDEN_IN_LINE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_FORBIDDEN_IN_LINE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
+_PAGE_END = re.compile(r"[\x0b\x0c]")
 _SPACE = re.compile(r"\r\n|\s")
 
 
 def _printable(text: str) -> str:
+    """With the line and page ends that word processors leave behind as plain ones."""
     if _FORBIDDEN.search(text):
         raise ValueError("holds a control character")
-    return text
+    return _PAGE_END.sub("\n", text)
 
 
 def _one_line(text: str) -> str:
