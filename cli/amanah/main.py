@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import cyclopts
 
-from amanah.commands import check, contracts, replay, topics, up, verify
+from amanah.commands import check, contracts, dlq, replay, topics, up, verify
 from amanah.fault import Fault
 
 app = cyclopts.App(
@@ -23,6 +23,7 @@ app.command(up.up)
 app.command(replay.replay)
 app.command(verify.verify)
 app.command(topics.app)
+app.command(dlq.app)
 app.command(check.check)
 app.command(check.test)
 app.command(contracts.app)

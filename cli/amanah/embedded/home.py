@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from amanah import project
 from amanah.embedded import databases
 from amanah.embedded.secrets import Secrets
+from amanah.embedded.services import told
 from amanah.fault import Fault
 
 LEAST_FREE = 512 * 2**20
@@ -27,6 +28,8 @@ class State:
     postgres: str
     ports: dict[str, int]
     services: list[str]
+    told: dict[str, str] = field(default_factory=dict)
+    """What every service is told beside what is its own."""
 
     def dsn(self, service: str) -> str:
         """A service's own database, as its own role."""
@@ -36,6 +39,18 @@ class State:
     def url(self, service: str) -> str:
         """Base URL of a service's HTTP side."""
         return f"http://127.0.0.1:{self.ports[service]}"
+
+    def environment(self, service: str) -> dict[str, str]:
+        """What a service is told by its environment."""
+        return told(
+            service,
+            kafka=self.kafka,
+            database=self.dsn(service),
+            pack=Path(self.pack),
+            http=self.ports,
+            secrets=Secrets(Path(self.data) / "secrets"),
+            extra=self.told,
+        )
 
 
 class Home:

@@ -163,6 +163,7 @@ class Stack:
                 postgres=self._superuser,
                 ports=self.ports,
                 services=list(self.options.services),
+                told=self._told_to_all(),
             )
         )
         if self.options.start_services:
@@ -246,11 +247,6 @@ class Stack:
 
     def environment(self, service: str) -> dict[str, str]:
         """What a service is told by its environment."""
-        extra = dict(self.options.environment)
-        if self.sinks is not None:
-            receivers = {"AMANAH_SINK_URL": self.sinks.webhook_url, "AMANAH_SMTP": self.sinks.smtp}
-            # They listen on loopback without TLS, which the notifier refuses everywhere else.
-            extra = receivers | {"AMANAH_WEBHOOK_ALLOW_LOCAL": "true"} | extra
         return told(
             service,
             kafka=self.kafka,
@@ -258,8 +254,15 @@ class Stack:
             pack=self.pack,
             http=self.ports,
             secrets=self._secrets,
-            extra=extra,
+            extra=self._told_to_all(),
         )
+
+    def _told_to_all(self) -> dict[str, str]:
+        if self.sinks is None:
+            return dict(self.options.environment)
+        receivers = {"AMANAH_SINK_URL": self.sinks.webhook_url, "AMANAH_SMTP": self.sinks.smtp}
+        # They listen on loopback without TLS, which the notifier refuses everywhere else.
+        return receivers | {"AMANAH_WEBHOOK_ALLOW_LOCAL": "true"} | dict(self.options.environment)
 
     def _launcher(self, service: str) -> Callable[[], Awaitable[Process]]:
         command, told = self.options.command(service), self.environment(service)
