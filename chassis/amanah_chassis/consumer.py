@@ -73,6 +73,7 @@ class Consumer:
         self._registry = registry
         self._handlers = handlers
         self._parked_possible = True  # until a look at the table says otherwise
+        self._parkings = 0
 
     async def apply(self, records: Sequence[Origin]) -> None:
         """Returns when every record has had its effect, or is dead-lettered or parked, durably. Waits out transient
@@ -103,9 +104,14 @@ class Consumer:
 
     async def sweep(self) -> None:
         """Takes up parked records whose gap was filled by another process, or by a process that died."""
+        before = self._parkings
         async with connection(self._chassis.pool) as db:
-            self._parked_possible = await parked.any_parked(db)
-            rows = await parked.all_due(db, 500) if self._parked_possible else []
+            possible = await parked.any_parked(db)
+            rows = await parked.all_due(db, 500) if possible else []
+        if (
+            possible or self._parkings == before
+        ):  # else something was set aside while we looked, and we may have missed it
+            self._parked_possible = possible
         for row in rows:
             await self._unpark(await self._apply_parked(row))
 
@@ -146,9 +152,12 @@ class Consumer:
         else:
             await self._unpark(done.moved | done.waiting)
 
-    async def _commit(self, items: Sequence[Delivered[Any]], take: Take | None = None) -> Committed:
-        """One transaction. `take` removes the record from where it was kept, in the same transaction, so that a crash
-        neither loses nor doubles it; when somebody else has taken it already, nothing happens here."""
+    async def _commit(
+        self, items: Sequence[Delivered[Any]], take: Take | None = None, parked_id: int | None = None
+    ) -> Committed:
+        """One transaction. `take` claims the record where it was kept, in the same transaction, so that a crash neither
+        loses nor doubles it; when somebody else has taken it already, nothing happens here. The place `parked_id` is
+        given up once the record has been applied."""
         spans = [_start_span(item) for item in items] if telemetry.enabled() else []
         try:
             async with self._chassis.transaction() as tx:
@@ -157,31 +166,48 @@ class Consumer:
                 await self._translate_times(tx.db, items)
                 known = await positions.load(tx.db, {(item.source, item.event.subject) for item in items if item.seq})
                 planned = plan(items, known)
-                set_aside = await self._run_waves(tx, planned)
+                set_aside = await self._run_waves(tx, planned, await self._queued(tx.db, items))
                 if set_aside:
-                    self._parked_possible = True
                     await parked.park(tx.db, set_aside)
+                elif parked_id is not None:
+                    await parked.take(tx.db, parked_id)
                 await positions.advance(tx.db, known, planned.after)
         finally:
             for span in spans:
                 if span is not None:
                     span.end()
+        if set_aside:
+            self._parkings += 1
+            self._parked_possible = True
         waiting = {id(item) for item, _ in set_aside}
         applied = [item for wave in planned.waves for item in wave if id(item) not in waiting]
         done = Committed(applied, planned.behind, set_aside)
         self._count(tx.now, done)
         return done
 
-    async def _run_waves(self, tx: Transaction, planned: Plan) -> SetAside:
+    async def _queued(self, db: Connection, items: Sequence[Delivered[Any]]) -> set[positions.Stream]:
+        """Where an earlier order is set aside already. Orders have no number, so nothing else would tell that a later one
+        about the same subject must not overtake it."""
+        orders = [item for item in items if not item.seq]
+        if not orders or not self._parked_possible:
+            return set()
+        first = await parked.first_orders(db, {item.event.subject for item in orders})
+        return {
+            (item.source, item.event.subject)
+            for item in orders
+            if first.get((item.topic, item.origin.partition, item.event.subject), item.origin.offset)
+            < item.origin.offset
+        }
+
+    async def _run_waves(self, tx: Transaction, planned: Plan, held: set[positions.Stream]) -> SetAside:
         """Runs the handlers; answers what must wait. When a handler sets a delivery aside, the rest of its stream waits
-        behind it, and the stream's position stays before it."""
+        behind it, and the stream's position stays before it. What is `held` from the beginning waits too."""
         set_aside: SetAside = [(item, parked.GAP) for item in planned.ahead]
-        held: set[positions.Stream] = set()
         for wave in planned.waves:
             by_class: dict[type[Message], list[Delivered[Any]]] = {}
             for item in wave:
                 if held and (item.source, item.event.subject) in held:
-                    set_aside.append((item, parked.GAP))
+                    set_aside.append((item, parked.GAP if item.seq else parked.QUEUE))
                 else:
                     by_class.setdefault(type(item.event), []).append(item)
             for message, deliveries in by_class.items():
@@ -191,8 +217,8 @@ class Consumer:
                 batch: Batch[Any] = Batch(tx.db, tx.now, tx.settled, tx.real, tx.emitted, deliveries)
                 await handler(batch, self._context)
                 for item, _ in batch.parked:
+                    held.add((item.source, item.event.subject))
                     if item.seq:
-                        held.add((item.source, item.event.subject))
                         planned.after[item.source, item.event.subject] = item.seq - 1
                 set_aside += batch.parked
         return set_aside
@@ -221,14 +247,11 @@ class Consumer:
 
     async def _unpark(self, moved: set[UUID]) -> None:
         """Applies what waited for these subjects, one record a transaction, until nothing more moves."""
-        tried: set[int] = set()
         while moved and self._parked_possible:
             rows = await _patiently(partial(self._parked_of, moved), len(moved))
             moved = set()
             for row in rows:
-                if row["id"] not in tried:
-                    tried.add(row["id"])
-                    moved |= await self._apply_parked(row)
+                moved |= await self._apply_parked(row)  # each that moves leaves its place, so this comes to an end
 
     async def _parked_of(self, subjects: set[UUID]) -> list[asyncpg.Record]:
         async with connection(self._chassis.pool) as db:
@@ -242,7 +265,10 @@ class Consumer:
             await self._bury(origin, "unreadable_after_parking", detail, row["id"])
             return set()
         try:
-            done = await _patiently(partial(self._commit, readable, lambda tx: parked.take(tx.db, row["id"])), 1)
+            place = row["id"]
+            done = await _patiently(
+                partial(self._commit, readable, lambda tx: parked.hold(tx.db, place), parked_id=place), 1
+            )
         except Exception as fault:
             log.error("parked record failed", extra={"type": readable[0].event.type()}, exc_info=fault)
             await self._bury(origin, HANDLER_FAILED, _describe(fault), row["id"])

@@ -13,6 +13,8 @@ from amanah_chassis.database import Connection
 
 GAP = "gap"
 """`waiting_for` of a record whose predecessor has not arrived."""
+QUEUE = "queue"
+"""`waiting_for` of an order behind an earlier order of the same outsider about the same subject."""
 
 
 def pack_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
@@ -43,12 +45,13 @@ def origin_of(row: Any) -> Origin:
 
 
 async def park(db: Connection, waiting: Sequence[tuple[Delivered[Any], str]]) -> None:
-    """Sets records aside in the caller's transaction; one that is set aside already stays as it is."""
+    """Sets records aside in the caller's transaction; one that is set aside already keeps its place."""
     await db.executemany(
         """
         insert into chassis_parked
             (subject, source, seq, waiting_for, topic, partition, "offset", appended_at, key, headers, value)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        on conflict (topic, partition, "offset") do update set waiting_for = excluded.waiting_for
         """,
         [(d.event.subject, d.source, d.seq, waiting_for, *origin_row(d.origin)) for d, waiting_for in waiting],
     )
@@ -69,7 +72,7 @@ async def due(db: Connection, subjects: Collection[UUID]) -> list[asyncpg.Record
         select k.* from chassis_parked k
         left join chassis_position p using (source, subject)
         where k.subject = any($1::uuid[]) and (k.waiting_for <> 'gap' or k.seq <= coalesce(p.seq, 0) + 1)
-        order by k.id
+        order by k.topic, k.partition, k."offset"
         """,
         list(subjects),
     )
@@ -88,6 +91,28 @@ async def all_due(db: Connection, limit: int) -> list[asyncpg.Record]:
         order by k.id limit $1
         """,
         limit,
+    )
+
+
+async def first_orders(db: Connection, subjects: Collection[UUID]) -> dict[tuple[str, int, UUID], int]:
+    """The earliest order set aside of each (topic, partition, subject)."""
+    rows = await db.fetch(
+        """
+        select topic, partition, subject, min("offset") from chassis_parked
+        where seq = 0 and subject = any($1::uuid[]) group by topic, partition, subject
+        """,
+        list(subjects),
+    )
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+async def hold(db: Connection, parked_id: int) -> bool:
+    """Locks one for a try, in the caller's transaction; False when it is no longer there. Whoever comes meanwhile waits for
+    the outcome, and finds it in its place if it was not applied: so no fact can slip between the two looks."""
+    return bool(
+        await db.fetchval(
+            "update chassis_parked set parked_at = clock_timestamp() where id = $1 returning true", parked_id
+        )
     )
 
 
