@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import cyclopts
 
-from amanah.commands import check, contracts, dlq, replay, topics, up, verify
+from amanah.commands import check, contracts, dlq, explain, replay, topics, up, verify
 from amanah.fault import Fault
 
 app = cyclopts.App(
@@ -22,6 +22,7 @@ app = cyclopts.App(
 app.command(up.up)
 app.command(replay.replay)
 app.command(verify.verify)
+app.command(explain.explain)
 app.command(topics.app)
 app.command(dlq.app)
 app.command(check.check)

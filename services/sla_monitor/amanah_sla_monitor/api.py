@@ -31,6 +31,7 @@ def make_api(monitor: Monitor, chassis: Chassis) -> FastAPI:
         told = stored.get(complaint_id, {})
         return {
             "complaint": str(complaint_id),
+            "pack": chassis.settings.pack.name,
             "at": reading.now.isoformat(),
             "clocks": [receipt(clock, told.get((clock.stage, clock.holder))) for clock in folded],
         }
