@@ -10,12 +10,12 @@ from amanah.replay.log import Row
 
 @dataclass(slots=True)
 class Instant:
-    """All that happens at one instant, in this order: filings, closings, then what falls due."""
+    """All that happens at one instant, in this order: filings, closings, then what falls due unmet."""
 
     at: datetime
     filings: list[Row] = field(default_factory=list)
     closings: list[Row] = field(default_factory=list)
-    dues: int = 0
+    unmet: int = 0
 
 
 def agenda(rows: Iterable[Row]) -> list[Instant]:
@@ -33,7 +33,7 @@ def agenda(rows: Iterable[Row]) -> list[Instant]:
             at(max(row.closed, row.created)).closings.append(row)
         if row.due is not None:
             at(row.due)
-            at(max(row.due, row.created)).dues += 1
+            at(max(row.due, row.created)).unmet += not row.met
     return [instants[time] for time in sorted(instants)]
 
 
@@ -48,4 +48,4 @@ def kills(services: Iterable[str], times: int, instants: int) -> dict[int, list[
 
 def chunks(instants: Iterable[Instant]) -> Iterator[Instant]:
     """Only those instants at which somebody does something or something falls due."""
-    return (instant for instant in instants if instant.filings or instant.closings or instant.dues)
+    return (instant for instant in instants if instant.filings or instant.closings or instant.unmet)

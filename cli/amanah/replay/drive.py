@@ -1,8 +1,9 @@
 """The run: steps the clock from instant to instant, no faster than the pipeline drains.
 
 At an instant the filings go first, then the closings, then, when everything has arrived, what falls due. So a closing at
-the very instant of its deadline is in time, virtual lateness is zero, and no breach is ever withdrawn. Where nothing can
-fall due, the next instant need not wait for the pipeline: filings and closings carry their own time.
+the very instant of its deadline is in time, virtual lateness is zero, and no breach is ever withdrawn. Where the log says
+that nothing falls due unmet, the next instant need not wait for the pipeline: filings and closings carry their own time,
+and a clock that wrongly still runs is fired, and found by `amanah verify`, when the pipeline has next drained.
 """
 
 import asyncio
@@ -74,7 +75,7 @@ class Drive:
             await asyncio.gather(*(self.citizen.file(row) for row in instant.filings[start : start + AT_ONCE]))
         for row in instant.closings:
             await self.office.resolve(row, self.citizen.filed.complaints[row.source_id])
-        if instant.dues:
+        if instant.unmet:
             await self.pipeline.drain()
             await self.pipeline.settle()
 

@@ -32,6 +32,11 @@ class Row:
     narrative: str
     region: str | None
 
+    @property
+    def met(self) -> bool:
+        """Whether its own dates say that it was closed in time; a closing dated before the filing counts for nothing."""
+        return self.due is not None and self.closed is not None and self.created <= self.closed <= self.due
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
