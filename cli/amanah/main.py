@@ -17,6 +17,7 @@ app = cyclopts.App(
     result_action="return_value",
     exit_on_error=False,
     print_error=False,
+    suppress_keyboard_interrupt=False,
 )
 
 app.command(up.up)

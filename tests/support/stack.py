@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.support.containers import servers
 
 from amanah import project
 from amanah.embedded.stack import Options, Stack
@@ -24,12 +25,12 @@ T = TypeVar("T")
 class Embedded:
     """What an integration test asks for."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, **servers: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="embedded stack", daemon=True)
         self._thread.start()
         # Children die with the thread that started them, so this thread lives until the session ends.
-        options = Options(services=(), start_services=False, sinks=False)
+        options = Options(services=(), start_services=False, sinks=False, **servers)
         self.stack = Stack(data, project.pack("nyc311"), options)
 
     def start(self) -> None:
@@ -65,8 +66,9 @@ class Embedded:
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[Embedded]:
     """One stack without services. `AMANAH_TEST_DATA` keeps it in a named folder, which makes repeated runs start faster."""
-    with tempfile.TemporaryDirectory(prefix="amanah-test-") as temporary:
-        stack = Embedded(Path(os.environ.get("AMANAH_TEST_DATA", temporary)) / "stack")
+    with tempfile.TemporaryDirectory(prefix="amanah-test-") as temporary, servers() as existing:
+        Path(temporary).chmod(0o711)  # under root, PostgreSQL's own user must get through
+        stack = Embedded(Path(os.environ.get("AMANAH_TEST_DATA", temporary)) / "stack", **existing)
         try:
             stack.start()
             yield stack

@@ -18,7 +18,7 @@ import psutil
 from amanah import project
 
 START_LIMIT = 120.0
-NO_NETWORK = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")} | {
+NO_NETWORK = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9") | {
     "NO_PROXY": "127.0.0.1,localhost"
 }
 MODULE = (sys.executable, "-m", "amanah.main")

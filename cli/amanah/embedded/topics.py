@@ -44,16 +44,16 @@ def admin(bootstrap: str) -> Any:
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 10_000})
 
 
-def present(bootstrap: str) -> dict[str, tuple[int, int]]:
+def present(bootstrap: str, patience: float = 10) -> dict[str, tuple[int, int]]:
     """Partitions and number of records of each topic there."""
     from confluent_kafka import Consumer, KafkaException, TopicPartition
 
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "amanah.topics", "log_level": 0})
     try:
-        found = consumer.list_topics(timeout=10).topics
+        found = consumer.list_topics(timeout=patience).topics
         counts = {}
         for name, topic in found.items():
-            ends = [consumer.get_watermark_offsets(TopicPartition(name, n), timeout=10) for n in topic.partitions]
+            ends = [consumer.get_watermark_offsets(TopicPartition(name, n), timeout=patience) for n in topic.partitions]
             counts[name] = (len(ends), sum(high - low for low, high in ends))
         return counts
     except KafkaException:

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from tests.support.up import NO_NETWORK, Up, folder, until
 
 from amanah import project
-from tests.support.up import NO_NETWORK, Up, folder, until
 
 SERVICES = ("intake", "routing", "casework", "sla_monitor", "notifier")
 
