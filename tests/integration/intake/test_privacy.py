@@ -106,7 +106,7 @@ def kafka_bytes(bootstrap: str) -> bytes:
         found: list[bytes] = []
         left = len(partitions)
         while left:
-            for message in consumer.consume(500, timeout=10):
+            for message in consumer.consume(500, timeout=0.5):
                 if message.error() is not None:
                     left -= 1
                     continue

@@ -163,6 +163,13 @@ def test_masking_again_changes_nothing(text: str) -> None:
     assert find(once) == []
 
 
+@pytest.mark.parametrize("piece", ["((((11.08", "08(", "1.", "+1 ", "a@", "62 ", "08.00 ", "a@b@", "0/1", "  1"])
+def test_text_made_to_hide_numbers_behind_each_other_is_masked_all_the_same(piece: str) -> None:
+    once = mask((piece * 2000)[:2000])
+    assert mask(once) == once
+    assert find(once) == []
+
+
 @given(MESSY)
 def test_spans_are_in_order_and_apart(text: str) -> None:
     spans = find(text)

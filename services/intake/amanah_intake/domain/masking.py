@@ -35,6 +35,7 @@ class Span(NamedTuple):
 
 IGNORED = "\u200b"
 """What invisible characters (zero-width, combining, keycaps) become in the fold: a separator of no width."""
+_LOOKS = 4
 FENCE = "["
 """What stands in the fold for text already decided; no number reaches across it."""
 
@@ -42,12 +43,12 @@ FENCE = "["
 def mask(text: str) -> str:
     """The text without NIK, phone numbers, e-mail addresses and account numbers. `mask(mask(t)) == mask(t)`."""
     # A replacement changes its neighbours' surroundings, so one more look makes sure that nothing new came to light.
-    for _ in range(8):
+    for _ in range(_LOOKS):
         found = find(text)
         if not found:
-            break
+            return text
         text = _replaced(text, found)
-    return text
+    return _replaced(text, _everything(text))
 
 
 def find(text: str) -> list[Span]:
@@ -63,6 +64,15 @@ def find(text: str) -> list[Span]:
             spans += [_span(near, *number) for number in masked_numbers(_groups(near, run))]
     spans.sort()
     return spans
+
+
+def _everything(text: str) -> list[Span]:
+    """For text made so that each replacement brings the next to light: all that hangs together, whatever it reads like."""
+    folded = text.translate(_FOLD)
+    spans = [Span(start, end, Kind.EMAIL) for start, end in _emails(folded)]
+    folded = _fenced(folded, [(span.start, span.end) for span in spans])
+    runs = (run for run in _RUN.finditer(folded) if len(_DIGIT.findall(run.group())) >= 8)
+    return sorted([*spans, *(Span(*run.span(), Kind.ACCOUNT) for run in runs)])
 
 
 def _neighbourhoods(folded: str) -> Iterator[tuple[int, int]]:
