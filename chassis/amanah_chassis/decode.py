@@ -6,6 +6,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import ValidationError
 
+from amanah_chassis import telemetry
 from amanah_chassis.batch import Delivered, Origin
 from amanah_chassis.errors import Misplaced, Undecodable, UnknownType
 from amanah_contracts.envelope import Command, Event, Message, Registry
@@ -68,7 +69,7 @@ def delivered(found: Origin, message: type[Message]) -> Delivered[Any]:
         source=found.topic if is_order else _text(headers, "ce_source"),
         seq=0 if is_order else _count(headers, "ce_sequence"),
         origin=found,
-        traceparent=_optional_text(headers, "traceparent"),
+        traceparent=_traceparent(headers),
         appended_at=found.appended_at,
     )
 
@@ -83,11 +84,9 @@ def _text(headers: dict[str, bytes | None], name: str) -> str:
         raise Undecodable(f"header {name} is not UTF-8") from None
 
 
-def _optional_text(headers: dict[str, bytes | None], name: str) -> str | None:
-    raw = headers.get(name)
-    if raw is None or len(raw) > 64:
-        return None
-    return raw.decode("ascii", "ignore")
+def _traceparent(headers: dict[str, bytes | None]) -> str | None:
+    raw = headers.get("traceparent")
+    return telemetry.checked(raw.decode("ascii", "replace")) if raw else None
 
 
 def _uuid(headers: dict[str, bytes | None], name: str) -> UUID:

@@ -9,7 +9,9 @@ from amanah_chassis.problems import Problem
 
 
 def bearer(token: str) -> Callable[[Request], Awaitable[None]]:
-    """A FastAPI dependency that answers 401 to whoever does not hold the token."""
+    """A FastAPI dependency that answers 401 to whoever does not hold the token. ValueError: an empty one guards nothing."""
+    if not token.strip():
+        raise ValueError("an empty token guards nothing")
     expected = f"Bearer {token}".encode()
 
     async def check(request: Request) -> None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from amanah_chassis.errors import Misconfigured
@@ -30,9 +30,9 @@ class ChassisSettings(BaseSettings):
     traces_file: Path | None = None
     """Spans as JSON lines, besides what `OTEL_EXPORTER_OTLP_ENDPOINT` says."""
     log_level: str = "INFO"
-    batch_size: int = 500
+    batch_size: int = Field(default=500, ge=1)
     """Records applied in one transaction."""
-    pool_size: int = 6
+    pool_size: int = Field(default=6, ge=2)
     """Database connections."""
     parked_alarm_seconds: float = 60
     """A record set aside for longer is logged and counted as overdue."""
@@ -50,9 +50,11 @@ class ChassisSettings(BaseSettings):
             raise Misconfigured(f"{faults}. Set it in the environment or as a file in AMANAH_SECRETS_DIR.") from None
 
     def listen(self) -> tuple[str, int]:
-        """Host and port of the HTTP side."""
-        host, _, port = self.http.rpartition(":")
-        return host or "127.0.0.1", int(port)
+        """Host and port of the HTTP side; Misconfigured when `http` does not say them."""
+        host, colon, port = self.http.rpartition(":")
+        if not colon or not port.isdecimal() or int(port) > 65_535:
+            raise Misconfigured(f"AMANAH_HTTP: {self.http!r} is not host:port")
+        return host.strip("[]") or "127.0.0.1", int(port)
 
     def service_token(self) -> str:
         """The shared secret of internal calls; Misconfigured when there is none."""

@@ -41,6 +41,11 @@ def configure(service: str, traces_file: Path | None) -> None:
     _provider, _tracer = provider, provider.get_tracer("amanah")
 
 
+def checked(traceparent: str | None) -> str | None:
+    """It comes from outside and travels on, so it must be one: anything else could carry anything."""
+    return traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None
+
+
 def enabled() -> bool:
     return _tracer is not None
 
@@ -48,8 +53,7 @@ def enabled() -> bool:
 @contextmanager
 def span(name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL, **attributes: Any) -> Iterator[str | None]:
     """A span below the W3C `traceparent` given; yields the traceparent to hand on. Off: hands on the parent itself."""
-    # It comes from outside and travels on, so it must be one: anything else could carry anything.
-    parent = parent if parent and _TRACEPARENT.fullmatch(parent) else None
+    parent = checked(parent)
     if _tracer is None:
         yield parent
         return
