@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from amanah import project
 from amanah.fault import Fault
@@ -12,40 +14,42 @@ from amanah.fault import Fault
 
 def check() -> int:
     """Style, types, architecture, contracts and the unit tests; seconds, not minutes."""
-    return _run([*_static(), _pytest("tests/unit")])
+    failed = _failed([*_static(), _pytest("tests/unit")])
+    print(f"amanah: failed: {', '.join(failed)}" if failed else "amanah: all good", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def test(*arguments: str) -> int:
+def test(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
     """Everything: what check does, and all the tests on the embedded stack. Ends with pytest's own summary.
 
     Parameters
     ----------
     arguments
-        Given to pytest in place of all tests, such as tests/e2e -k replay.
+        Given to pytest, such as tests/e2e -k replay; without a path all tests are run.
     """
-    failed = _run(_static())
-    return _run([_pytest(*(arguments or ("tests",)))]) or failed
+    failed = _failed(_static())
+    if failed:  # said before pytest, whose summary is to be the last line
+        print(f"amanah: failed: {', '.join(failed)}; the tests follow", file=sys.stderr, flush=True)
+    return 1 if _failed([_pytest(*arguments)]) or failed else 0
 
 
 def _static() -> list[list[str]]:
-    scripts = Path(sys.executable).parent
-    steps = [
+    lint_imports = str(Path(sys.executable).with_name("lint-imports"))
+    return [
         [sys.executable, "-m", "ruff", "check", "--quiet"],
         [sys.executable, "-m", "ruff", "format", "--check", "--quiet"],
         [sys.executable, "-m", "mypy", "--no-error-summary"],
-        [str(scripts / "lint-imports"), "--no-cache"],
+        [lint_imports, "--no-cache"],
+        [sys.executable, "-m", "amanah.main", "contracts", "check"],
     ]
-    if (project.ROOT / "cli/amanah/commands/contracts.py").exists():
-        steps.append([sys.executable, "-m", "amanah.main", "contracts", "check"])
-    return steps
 
 
 def _pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *arguments]
 
 
-def _run(steps: list[list[str]]) -> int:
-    """Runs every step, also after one failed, so that one round shows all there is to mend; 1 if any failed."""
+def _failed(steps: list[list[str]]) -> list[str]:
+    """Runs every step, also after one failed, so that one round shows all there is to mend; names those that failed."""
     try:
         import pytest  # noqa: F401
     except ImportError:
@@ -53,9 +57,8 @@ def _run(steps: list[list[str]]) -> int:
     failed = []
     for step in steps:
         name = " ".join([Path(step[2] if step[0] == sys.executable else step[0]).name, *step[3:]])
-        began = time.monotonic()
         print(f"amanah: {name}", file=sys.stderr, flush=True)
+        # Each step finds our packages where they are installed, not by the path of whoever called.
         if subprocess.run(step, cwd=project.ROOT, env=os.environ | {"PYTHONPATH": ""}, check=False).returncode:
             failed.append(name)
-            print(f"amanah: {name} failed after {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
-    return 1 if failed else 0
+    return failed
