@@ -40,13 +40,13 @@ async def give(
 async def test_both_ways_give_the_same_events_on_both_topics(
     way: str, journey: str, desk: ServiceProcess, wire: Wire, dot: Agency, said: Reader
 ) -> None:
-    complaint = await assigned(wire, desk)
-    claimed = datetime.now(UTC)
+    claimed = datetime.now(UTC) - timedelta(seconds=1)
+    complaint = await assigned(wire, desk, at=claimed - timedelta(hours=1))
     for verb, body in JOURNEYS[journey]:
         await give(way, desk, dot, verb, complaint, {**body, "occurred_at": claimed.isoformat()})
     last = EVENTS[JOURNEYS[journey][-1][0]]
-    await said.wait_for(complaint, last, topic="amanah.cases")
-    records = await said.wait_for(complaint, last, topic="amanah.agency.dot")
+    for topic in ("amanah.cases", "amanah.agency.dot"):
+        await said.wait_for(complaint, last, topic=topic)
     records = said.of(complaint)
     mine = {"agency": "dot", "actor": "agency", "source_ref": "CANARY-REF"}
     expected = [(EVENTS[verb], {**mine, **body}) for verb, body in JOURNEYS[journey]]
@@ -54,7 +54,7 @@ async def test_both_ways_give_the_same_events_on_both_topics(
     assert [r.sequence for r in records if r.topic == "amanah.agency.dot"] == list(range(1, len(expected) + 1))
     for record in records:
         assert record.instant("occurred_at") == claimed
-        assert record.instant("received_at") >= claimed.replace(microsecond=0)
+        assert record.instant("received_at") > claimed
     assert state(desk, complaint) == {"settled": "resolved", "declined": "declined"}[journey]
 
 
@@ -149,6 +149,26 @@ async def test_orders_that_come_before_the_assignment_wait_and_are_then_carried_
     assert desk.sql(waiting, complaint) == [(0,)]
 
 
+async def test_an_order_never_overtakes_an_earlier_one_that_still_waits(
+    desk: ServiceProcess, dot: Agency, said: Reader
+) -> None:
+    """The moment between the assignment and the second look at what was set aside, held still."""
+    complaint, long_ago = uuid4(), datetime.now(UTC) - timedelta(days=1)
+    waiting = "select count(*) from chassis_parked where subject = %s"
+    dot.order("acknowledge", complaint)
+    await eventually(lambda: desk.sql(waiting, complaint) == [(1,)], "the order to be set aside")
+    desk.sql(
+        'insert into "case" (complaint_id, agency, assignment, state, category, visibility, submitted_at, assigned_at,'
+        " changed_at) values (%s, 'dot', 1, 'assigned', 'Street Condition', 'open', %s, %s, %s)",
+        *(complaint, long_ago, long_ago, long_ago),
+    )
+    dot.order("resolve", complaint)
+    await said.wait_for(complaint, "case.resolved", topic="amanah.agency.dot")
+    mine = [kind for kind, _ in told(said.of(complaint), "amanah.agency.dot")]
+    assert mine == ["case.acknowledged.v1", "case.resolved.v1"]
+    assert desk.sql(waiting, complaint) == [(0,)]
+
+
 async def test_an_order_about_a_complaint_that_never_comes_is_refused_in_the_end(
     desk: ServiceProcess, dot: Agency, said: Reader
 ) -> None:
@@ -237,7 +257,7 @@ async def test_a_killed_desk_carries_out_each_order_once(
     for number, complaint in enumerate(complaints):
         dot.order("reply", complaint, reply="once")
         dot.order("resolve", complaint)
-        if number % 5 == 2:
+        if number == 4:
             desk.kill()
             desk.start()
     for complaint in complaints:
