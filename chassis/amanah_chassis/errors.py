@@ -79,5 +79,6 @@ TRANSIENT = (
     asyncpg.ReadOnlySQLTransactionError,  # a standby that is being promoted
     asyncpg.InvalidCachedStatementError,  # a migration changed a table under a prepared statement
     asyncpg.OutdatedSchemaCacheError,
+    asyncpg.InternalClientError,  # a connection cut at the wrong moment: "another operation is in progress"
 )
 """What is retried without blaming a record: the database is away, full, restarting or busy."""
