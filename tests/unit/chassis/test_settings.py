@@ -1,5 +1,6 @@
 """Settings come from the environment and from files; a fault says which variable and what to do."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,6 @@ from amanah_chassis.settings import ChassisSettings
 
 @pytest.fixture(autouse=True)
 def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in list(os.environ):
         if name.startswith("AMANAH_"):
             monkeypatch.delenv(name)
