@@ -111,6 +111,17 @@ def test_a_case_that_comes_back_is_a_new_holding() -> None:
     assert [folded["first_reply", n].state for n in (1, 2, 3)] == [State.CANCELLED, State.CANCELLED, State.MET]
 
 
+def test_the_newest_assignment_holds_the_case_whatever_two_machines_clocks_say() -> None:
+    folded = fold(routed(at("2026-06-01 10:01"), "a", 1), routed(at("2026-06-01 10:00"), "b", 2))
+    assert folded["first_reply", 1].ended_at == at("2026-06-01 10:00")
+    assert (folded["first_reply", 2].agency, folded["first_reply", 2].ended_at) == ("b", None)
+
+
+def test_the_first_of_several_answers_counts() -> None:
+    late, early = case("resolved", DUE + minutes(9), seq=2), case("resolved", DUE - minutes(9))
+    assert given_clock(late, early).ended_at == DUE - minutes(9)
+
+
 def test_the_calendar_is_the_holders() -> None:
     five, six = fold(routed(FILED, "dinas")), fold(routed(FILED, "six"))
     assert five["first_reply", 1].due_at == at("2026-06-09 00:00")
@@ -203,6 +214,18 @@ def test_another_start_is_another_deadline_version() -> None:
     stored = {(r.stage, r.holder): r for r in difference.changed}
     difference = diff(stored, clocks([second, first], law, CALENDARS, FILED))
     assert [(d.what, d.deadline_version) for d in difference.decisions] == [(What.STARTED, 2)]
+
+
+def test_a_breach_of_a_deadline_whose_ground_moves_is_said_of_the_new_one() -> None:
+    law = rules(rule("settlement", working_days(2), starts=["case.acknowledged"]))
+    second, first = case("acknowledged", at("2026-06-03 09:00"), seq=2), case("acknowledged", at("2026-06-02 09:00"))
+    stored = {(r.stage, r.holder): r for r in diff({}, clocks([second], law, CALENDARS, MUCH_LATER)).changed}
+    difference = diff(stored, clocks([second, first], law, CALENDARS, MUCH_LATER))
+    assert [(d.what, d.deadline_version) for d in difference.decisions] == [
+        (What.BREACH_WITHDRAWN, 1),
+        (What.STARTED, 2),
+        (What.BREACHED, 2),
+    ]
 
 
 def test_a_finished_clock_does_not_change_with_the_law() -> None:
