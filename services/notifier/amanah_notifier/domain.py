@@ -124,11 +124,17 @@ class Told:
     recipient: str
     channel: Channel
     agency: str | None
+    occasion: str
 
 
 def clock_occasion(stage: str, version: int, threshold: str, holder: int) -> str:
     """Tells one breach from another: a recalculated deadline, a later level or a next holder is told anew."""
     return f"{stage}/{version}/{threshold}/{holder}"
+
+
+def nth_time(occasion: str, withdrawn: int) -> str:
+    """A breach that was withdrawn and comes true after all, at a later instant, is told anew."""
+    return f"{occasion}#{withdrawn + 1}" if withdrawn else occasion
 
 
 def notice_id(complaint_id: UUID, stem: str, occasion: str, recipient: str, channel: Channel) -> UUID:
@@ -150,7 +156,7 @@ def decide_withdrawal(happening: Happening, complaint: Complaint, plan: Plan, to
     notices = {
         notice.id: notice
         for earlier in told
-        for notice in decide(replace(happening, agency=earlier.agency), complaint, plan)
+        for notice in decide(replace(happening, agency=earlier.agency, occasion=earlier.occasion), complaint, plan)
         if (notice.recipient, notice.channel) == (earlier.recipient, earlier.channel)
     }
     return list(notices.values())

@@ -5,7 +5,7 @@ has arrived: an agency must not learn of a whistle-blower's complaint because tw
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from amanah_contracts.routing import ComplaintRouted
 from amanah_contracts.sla_monitor import DeadlineBreached, DeadlineBreachWithdrawn
 from amanah_contracts.vocabulary import Visibility
 from amanah_notifier import store
-from amanah_notifier.domain import Complaint, Happening, Plan, clock_occasion, decide, decide_withdrawal
+from amanah_notifier.domain import Complaint, Happening, Plan, clock_occasion, decide, decide_withdrawal, nth_time
 from amanah_notifier.words import Catalogue
 
 E = TypeVar("E", ComplaintRouted, CaseReplied, CaseResolved, DeadlineBreached, DeadlineBreachWithdrawn)
@@ -47,7 +47,18 @@ async def on_case_resolved(batch: Batch[CaseResolved], context: Context) -> None
 
 
 async def on_deadline_breached(batch: Batch[DeadlineBreached], context: Context) -> None:
-    await _tell(batch, context, breached)
+    happenings = [(complaint, breached(delivered)) for complaint, delivered in await _known(batch)]
+    withdrawn = await store.withdrawn_before(batch.db, {h.complaint_id: h.occasion for _, h in happenings})
+    await store.insert(
+        batch.db,
+        [
+            notice
+            for complaint, h in happenings
+            for notice in decide(
+                replace(h, occasion=nth_time(h.occasion, withdrawn.get(complaint.id, 0))), complaint, context.plan
+            )
+        ],
+    )
 
 
 async def on_deadline_breach_withdrawn(batch: Batch[DeadlineBreachWithdrawn], context: Context) -> None:

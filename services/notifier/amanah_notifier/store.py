@@ -73,6 +73,22 @@ def lane(channel: Channel, address: str) -> str:
     return "mail" if channel is Channel.EMAIL else urlsplit(address).netloc
 
 
+async def withdrawn_before(db: Connection, breaches: Mapping[UUID, str]) -> dict[UUID, int]:
+    """How often the breach of each complaint and occasion has been withdrawn; absent: never."""
+    rows = await db.fetch(
+        """
+        select d.complaint_id, count(distinct d.occasion) from notifier_delivery d
+        join unnest($1::uuid[], $2::text[]) w (complaint_id, occasion)
+            on d.complaint_id = w.complaint_id and split_part(d.occasion, '#', 1) = w.occasion
+        where d.stem = $3 and d.untrue group by 1
+        """,
+        list(breaches.keys()),
+        list(breaches.values()),
+        BREACH,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def withdraw(db: Connection, breaches: Mapping[UUID, str]) -> dict[UUID, list[Told]]:
     """Marks the breach notices of these complaints and occasions as untrue: an unsent one will never be sent. Answers, by
     complaint, which of them have reached their recipient or may have (an attempt may succeed without our knowing)."""
@@ -83,8 +99,9 @@ async def withdraw(db: Connection, breaches: Mapping[UUID, str]) -> dict[UUID, l
             state = case when state = 'pending' and leased_by is null then 'superseded' else state end,
             settled_at = case when state = 'pending' and leased_by is null then clock_timestamp() else settled_at end
         from unnest($1::uuid[], $2::text[]) w (complaint_id, occasion)
-        where d.complaint_id = w.complaint_id and d.occasion = w.occasion and d.stem = $3
-        returning d.complaint_id, d.recipient, d.channel, d.agency, d.maybe_told
+        where d.complaint_id = w.complaint_id and split_part(d.occasion, '#', 1) = w.occasion and d.stem = $3
+            and not d.untrue
+        returning d.complaint_id, d.recipient, d.channel, d.agency, d.occasion, d.maybe_told
         """,
         list(breaches.keys()),
         list(breaches.values()),
@@ -94,7 +111,7 @@ async def withdraw(db: Connection, breaches: Mapping[UUID, str]) -> dict[UUID, l
     for row in rows:
         if row["maybe_told"]:
             told.setdefault(row["complaint_id"], []).append(
-                Told(row["recipient"], Channel(row["channel"]), row["agency"])
+                Told(row["recipient"], Channel(row["channel"]), row["agency"], row["occasion"])
             )
     return told
 

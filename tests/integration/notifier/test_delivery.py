@@ -258,6 +258,20 @@ async def test_a_withdrawal_goes_to_those_who_were_told(
     assert not webhooks(sinks, unbroken)
 
 
+async def test_a_breach_that_comes_true_after_a_withdrawal_is_told_anew(
+    notifier: ServiceProcess, sinks: Sinks, wire: Wire, notices: Reader
+) -> None:
+    complaint = uuid4()
+    wire.send(submitted(complaint, now()))
+    for told, event in enumerate((breached, withdrawn, breached, withdrawn), 1):
+        wire.send(event(complaint))
+        await settled(notifier, notices, complaint, 3 * told)
+    lines = [line for line in webhooks(sinks, complaint) if line["path"] == "/agency/dot"]
+    kinds = [json.loads(line["body"])["type"] for line in lines]
+    assert kinds == ["deadline.breached.v1", "deadline.breach_withdrawn.v1"] * 2
+    assert len({line["notice"] for line in lines}) == 4
+
+
 async def test_citizens_are_mailed_at_the_address_of_the_moment_of_sending(
     notifier: ServiceProcess, sinks: Sinks, intake: Intake, wire: Wire, notices: Reader
 ) -> None:

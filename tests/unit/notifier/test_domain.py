@@ -100,7 +100,7 @@ def test_ids_differ_exactly_when_their_keys_do(one: tuple[object, ...], other: t
 
 def test_a_withdrawal_goes_only_to_those_told_also_after_the_case_moved() -> None:
     withdrawn = replace(BREACHED, stem=WITHDRAWAL, agency="dep")
-    told = [Told("agency:dot", Channel.WEBHOOK, "dot"), Told("ombudsman", Channel.WEBHOOK, "dot")]
+    told = [Told("agency:dot", Channel.WEBHOOK, "dot", "o"), Told("ombudsman", Channel.WEBHOOK, "dot", "o")]
     assert [n.recipient for n in decide_withdrawal(withdrawn, COMPLAINT, PLAN, told)] == ["agency:dot", "ombudsman"]
     assert decide_withdrawal(withdrawn, COMPLAINT, PLAN, []) == []
 
