@@ -122,6 +122,12 @@ def test_the_first_of_several_answers_counts() -> None:
     assert given_clock(late, early).ended_at == DUE - minutes(9)
 
 
+def test_of_two_answers_at_one_instant_the_order_of_arrival_decides_nothing() -> None:
+    answers = [case("replied", at("2026-06-02 09:00")), case("resolved", at("2026-06-02 09:00"), seq=2)]
+    one, other = fold(routed(FILED), *answers), fold(routed(FILED), *reversed(answers))
+    assert one["first_reply", 1].ended_by == other["first_reply", 1].ended_by == "case.replied"
+
+
 def test_the_calendar_is_the_holders() -> None:
     five, six = fold(routed(FILED, "dinas")), fold(routed(FILED, "six"))
     assert five["first_reply", 1].due_at == at("2026-06-09 00:00")
