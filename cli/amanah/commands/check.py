@@ -1,6 +1,7 @@
 """`amanah check` and `amanah test`: everything that a change must pass."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,27 @@ def _failed(steps: list[list[str]]) -> list[str]:
     for step in steps:
         name = " ".join([Path(step[2] if step[0] == sys.executable else step[0]).name, *step[3:]])
         print(f"amanah: {name}", file=sys.stderr, flush=True)
-        # Each step finds our packages where they are installed, not by the path of whoever called.
-        if subprocess.run(step, cwd=project.ROOT, env=os.environ | {"PYTHONPATH": ""}, check=False).returncode:
+        if _code(step):
             failed.append(name)
     return failed
+
+
+def _code(step: list[str]) -> int:
+    """Runs one step. Whether we alone or the whole terminal is told to stop: the step hears it once, may tear down what it
+    built (a stack, for pytest), and nothing runs on after us."""
+    caught: list[int] = []
+    # Each step finds our packages where they are installed, not by the path of whoever called.
+    environment = os.environ | {"PYTHONPATH": ""}
+    with subprocess.Popen(step, cwd=project.ROOT, env=environment, start_new_session=True) as process:
+
+        def stop(number: int, _: object) -> None:
+            caught.append(number)
+            process.send_signal(signal.SIGINT)
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        code = process.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        raise Fault("Stopped.", 128 + caught[0])
+    return code

@@ -1,5 +1,7 @@
 """`amanah check` and `amanah test`: one failing step hides no other, and the exit code tells."""
 
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -47,3 +49,31 @@ def test_the_arguments_reach_pytest(steps: list[list[str]], monkeypatch: pytest.
         with pytest.raises(SystemExit, match="0"):
             main.main(line.split())
     assert given == [(), ("tests/unit", "-k", "replay"), ("-x", "--no-header")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_stops_it_stops_the_step_which_may_clean_up(number: signal.Signals) -> None:
+    step = """
+import time
+try:
+    print("step", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("cleaned up", flush=True)
+    raise SystemExit(0)
+"""
+    code = f"""
+import sys
+from amanah import main
+from amanah.commands import check
+check._static = lambda: []
+check._pytest = lambda *_: [sys.executable, "-c", {step!r}]
+main.main(["test"])
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "step\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (out, process.returncode) == ("cleaned up\n", 128 + number)
+    assert err.endswith("amanah: Stopped.\n")
