@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import cyclopts
 
-from amanah.commands import check, contracts, dlq, explain, replay, topics, up, verify
+from amanah.commands import bench, check, contracts, dlq, explain, replay, topics, up, verify
 from amanah.fault import Fault
 
 app = cyclopts.App(
@@ -26,6 +26,7 @@ app.command(verify.verify)
 app.command(explain.explain)
 app.command(topics.app)
 app.command(dlq.app)
+app.command(bench.app)
 app.command(check.check)
 app.command(check.test)
 app.command(contracts.app)

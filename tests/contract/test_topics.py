@@ -98,7 +98,7 @@ def test_names_and_settings_of_the_topics_in_kafka() -> None:
     for topic in ALL:
         assert topic.config["message.timestamp.type"] == "LogAppendTime"
         assert topic.config["compression.type"] == "uncompressed"
-        assert topic.config["max.message.bytes"] == "262144"
+        assert topic.config["max.message.bytes"] == "1048588"
 
 
 @pytest.mark.parametrize("name", SERVICES)

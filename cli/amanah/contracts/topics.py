@@ -15,7 +15,8 @@ from amanah_contracts.envelope import Audience
 AGENCY = "{agency}"
 """Stands in a topic's name for the code of an agency: such a file describes one topic per agency of the pack."""
 
-MAX_MESSAGE_BYTES = 256 * 1024
+MAX_MESSAGE_BYTES = 1_048_588
+"""Kafka's own default. It bounds a client's whole batch, and common clients fill theirs up to a megabyte."""
 DAY_MS = 24 * 60 * 60 * 1000
 
 
