@@ -7,6 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 LOG_LIMIT = 20 * 2**20
@@ -29,6 +30,24 @@ async def start(
             sys.executable, "-I", "-S", guard, str(os.getpid()), str(int(death_signal)), *map(str, identity), *program,
             stdin=DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=cwd, env=env,
         )  # fmt: skip
+
+
+async def run(
+    program: Sequence[str],
+    log: Path,
+    account: pwd.struct_passwd | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> int:
+    """Runs a program to its end and returns its exit code; if we are cancelled, ends it and all that it started."""
+    process = await start(program, log, account=account, cwd=cwd, env=env)
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
 
 
 async def stop(process: Process, by: signal.Signals, patience: float) -> None:

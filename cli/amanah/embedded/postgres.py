@@ -136,9 +136,10 @@ class Postgres:
         program = [str(self._programs / "initdb"), "-D", str(half), "-U", "postgres", f"--pwfile={secret}"]
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
         command = [*program, *options, "--builtin-locale=C.UTF-8"]
-        process = await children.start(command, self._log, account=self._account, cwd=self.home)
-        code = await process.wait()
-        secret.unlink()
+        try:
+            code = await children.run(command, self._log, account=self._account, cwd=self.home)
+        finally:
+            secret.unlink()
         if code != 0:
             raise Fault(f"PostgreSQL's data could not be made in {self.home}: {children.last_words(self._log)}")
         half.rename(self._cluster)
@@ -150,6 +151,11 @@ class Postgres:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", str(self._cluster), "-k", str(self._socket), *options]
         return await children.start(command, self._log, self.stop_signal, self._account, cwd=self.home)
+
+    def tidy(self) -> None:
+        """Removes what a stopped server has outside its data: the folder of a socket that found no place there."""
+        if not self._socket.is_relative_to(self.home):
+            shutil.rmtree(self._socket, ignore_errors=True)
 
     async def ready(self, patience: float = PATIENCE) -> None:
         """Returns once the server takes connections."""

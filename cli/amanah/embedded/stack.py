@@ -78,6 +78,7 @@ class Stack:
         self._progress = progress or Silent()
         self._parts: dict[str, Supervised] = {}
         self._claims = ports.Claims()
+        self._tidy: Callable[[], None] = lambda: None
         self._home = Home(self.data)
         self._secrets: Secrets
 
@@ -189,6 +190,7 @@ class Stack:
         if not self._superuser:
             password = self._secrets.password("postgres")
             server = Postgres(self.data / "postgres", self.log("postgres"), password, self.ports.get("postgres"))
+            self._tidy = server.tidy
             self._progress.step("Starting PostgreSQL")
             await server.prepare()
             if server.home != self.data / "postgres":
@@ -331,5 +333,6 @@ class Stack:
         for name in ("kafka", "postgres"):
             if name in parts:
                 await parts[name].stop()
+        self._tidy()
         self._claims.release()
         self._home.release()

@@ -6,6 +6,7 @@ import sys
 from asyncio.subprocess import Process
 from pathlib import Path
 
+import psutil
 import pytest
 
 from amanah import project
@@ -113,6 +114,20 @@ async def test_who_ignores_the_signal_is_killed_in_the_end(tmp_path: Path) -> No
             await asyncio.sleep(0.01)
     await children.stop(process, signal.SIGTERM, 0.1)
     assert process.returncode == -signal.SIGKILL
+
+
+async def test_a_program_that_is_no_longer_waited_for_is_ended_with_all_it_started(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    work = asyncio.ensure_future(children.run(["/bin/sh", "-c", "sleep 60 & echo $!; wait"], log))
+    async with asyncio.timeout(10):
+        while not children.last_words(log):
+            await asyncio.sleep(0.01)
+        grandchild = int(children.last_words(log))
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        while psutil.pid_exists(grandchild) and psutil.Process(grandchild).status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.01)
 
 
 def test_last_words_leave_out_where_in_the_code_it_was(tmp_path: Path) -> None:
