@@ -21,6 +21,7 @@ from amanah_notifier.domain import FACTS, IN_SUBJECT, Plan
 SHIPPED = Path(__file__).parent / "words"
 # Plain text, never HTML: nothing to escape.
 _JINJA = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some builds of PyYAML come without the fast one
 _EXAMPLE_INSTANT = "2026-03-17T17:00:00+00:00"
 
 
@@ -91,10 +92,7 @@ class Catalogue:
 def load(pack: Path, plan: Plan, zone: ZoneInfo, languages: Sequence[str]) -> Catalogue:
     """The catalogue that a plan needs. Raises Misconfigured, naming file and field, also for a template that cannot be
     filled in for an event that the plan uses it for."""
-    wordings: dict[str, Wording] = {}
-    for directory in (SHIPPED, pack / "words"):
-        for path in sorted(directory.glob("*.yaml")):
-            wordings |= _read(path)
+    wordings = _folder(SHIPPED) | _folder(pack / "words")
     # A pack may name languages of its people, such as one in which free text is classified, that have no wording.
     known = set(_Template.model_fields) - {"version"}
     spoken = [language for language in languages if language in known]
@@ -119,9 +117,13 @@ def try_out(catalogue: Catalogue, template: str, stem: str, language: str) -> tu
         raise Misconfigured(f"template {template}, {language}, for {stem}: {unfit.message}") from unfit
 
 
+def _folder(folder: Path) -> dict[str, Wording]:
+    return {name: wording for path in sorted(folder.glob("*.yaml")) for name, wording in _read(path).items()}
+
+
 def _read(path: Path) -> dict[str, Wording]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe loaders
     except yaml.YAMLError as broken:
         raise Misconfigured(f"{path}: not YAML: {broken}") from broken
     if not isinstance(content, dict):
