@@ -26,7 +26,7 @@ from amanah_chassis import dead_letter, metrics, parked, positions, telemetry
 from amanah_chassis.batch import Batch, Delivered, Handler, Origin, Transaction
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.database import Connection, connection
-from amanah_chassis.decode import delivered, message_type
+from amanah_chassis.decode import delivered, message_type, own_topic
 from amanah_chassis.errors import TRANSIENT, Refused, ReplayFailed
 from amanah_chassis.logs import logger
 from amanah_chassis.waves import Plan, plan
@@ -125,7 +125,7 @@ class Consumer:
                 message = message_type(origin, self._registry)
                 if message in self._handlers:
                     readable.append(delivered(origin, message))
-                elif issubclass(message, Event):
+                elif own_topic(message) is not None:
                     # Nobody here handles it, yet it counts: without it, the next of its stream would look like a gap.
                     readable.append(delivered(origin, Event))
                 else:

@@ -1,6 +1,7 @@
 """From a raw Kafka record to a typed message. Headers from outside are bytes and may be anything."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from amanah_chassis import telemetry
 from amanah_chassis.batch import Delivered, Origin
 from amanah_chassis.errors import Misplaced, Undecodable, UnknownType
-from amanah_contracts.envelope import Command, Event, Message, Registry
+from amanah_contracts.envelope import Event, Message, Registry
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _DIGITS = 18
@@ -37,6 +38,12 @@ def _instant(milliseconds: int) -> datetime:
         return _EPOCH
 
 
+@cache
+def own_topic(message: type[Message]) -> str | None:
+    """Where its owner publishes an event; None for an order, which outsiders write to topics of their own."""
+    return message.topic if issubclass(message, Event) else None
+
+
 def message_type(found: Origin, registry: Registry) -> type[Message]:
     """The class that `ce_type` names. Undecodable without one, UnknownType when nobody here knows it, Misplaced when it is
     an event outside its owner's topic: outsiders may write to other topics, and must not be able to forge a fact."""
@@ -45,8 +52,8 @@ def message_type(found: Origin, registry: Registry) -> type[Message]:
     message = registry.find(name)
     if message is None:
         raise UnknownType(f"ce_type {name[:80]!r} is not in this release's contracts: deploy a newer one, then replay")
-    if issubclass(message, Event) and message.topic != found.topic:
-        raise Misplaced(f"{name} belongs on {message.topic}, where only its owner may write")
+    if (topic := own_topic(message)) is not None and topic != found.topic:
+        raise Misplaced(f"{name} belongs on {topic}, where only its owner may write")
     return message
 
 
@@ -62,12 +69,12 @@ def delivered(found: Origin, message: type[Message]) -> Delivered[Any]:
             f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in invalid.errors(include_input=False)[:5]
         )
         raise Undecodable(f"the body does not fit its contract: {faults}") from None
-    is_order = issubclass(message, Command)
+    order = own_topic(message) is None
     return Delivered(
         event=event,
-        id=_order_id(headers, found) if is_order else _uuid(headers, "ce_id"),
-        source=found.topic if is_order else _text(headers, "ce_source"),
-        seq=0 if is_order else _count(headers, "ce_sequence"),
+        id=_order_id(headers, found) if order else _uuid(headers, "ce_id"),
+        source=found.topic if order else _text(headers, "ce_source"),
+        seq=0 if order else _count(headers, "ce_sequence"),
         origin=found,
         traceparent=_traceparent(headers),
         appended_at=found.appended_at,

@@ -6,7 +6,6 @@ partition for good. Here the batch that holds it is read a second time with `sur
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from aiokafka.consumer import fetcher
@@ -30,7 +29,7 @@ class _Records(_MemoryRecordsPy):  # type: ignore[misc]
 
 
 class _Batch:
-    """One batch: read the fast way, and from the first record that cannot be read so, the slow and patient way."""
+    """One batch: read the fast way, or, where a record in it cannot be read so, the slow and patient way."""
 
     def __init__(self, raw: memoryview, fast: Any) -> None:
         self._raw = raw
@@ -43,13 +42,10 @@ class _Batch:
         return next(self._fast)
 
     def __iter__(self) -> Iterator[Any]:
-        done = 0
         try:
-            for record in self._fast:
-                done += 1
-                yield record
+            return iter(list(self._fast))
         except (UnicodeDecodeError, CorruptRecordException):
-            yield from islice(_PatientBatch(self._raw), done, None)
+            return iter(_PatientBatch(self._raw))
 
 
 class _PatientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]

@@ -31,8 +31,9 @@ async def load(db: Connection, streams: Collection[Stream]) -> dict[Stream, int]
 async def advance(db: Connection, before: Mapping[Stream, int], after: Mapping[Stream, int]) -> None:
     """Moves positions in the caller's transaction. Raises StalePosition when somebody moved one since `load`: then the
     whole transaction must be tried again, for its effects may have happened already."""
-    first = sorted(stream for stream in after if stream not in before)
-    later = sorted(stream for stream, seq in after.items() if stream in before and seq != before[stream])
+    # In one order everywhere, so that two transactions wait for each other and never deadlock.
+    first = sorted((stream for stream in after if stream not in before), key=_order)
+    later = sorted((s for s, seq in after.items() if s in before and seq != before[s]), key=_order)
     moved = 0
     if first:
         moved += _rows(
@@ -63,6 +64,10 @@ async def advance(db: Connection, before: Mapping[Stream, int], after: Mapping[S
         )
     if moved != len(first) + len(later):
         raise StalePosition("a position moved since it was read")
+
+
+def _order(stream: Stream) -> tuple[str, int]:
+    return stream[0], stream[1].int
 
 
 def _rows(status: str) -> int:

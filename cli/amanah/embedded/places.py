@@ -12,6 +12,7 @@ from pathlib import Path
 from amanah.fault import Fault
 
 ACCOUNT = "embedded_postgres"
+STAND_INS = Path("/var/tmp")  # noqa: S108 -- each is checked for its owner and closed to others
 SOCKET_PATH_LIMIT = 103
 """Bytes. The smallest limit of the systems we know (macOS: 104 with the closing zero; Linux: 108)."""
 
@@ -66,7 +67,23 @@ def data(wanted: Path, who: pwd.struct_passwd | None) -> Path:
     """The wanted directory, or a stand-in under /var/tmp if the user of PostgreSQL could not get to it."""
     if reachable(wanted, who):
         return own(wanted, who)
-    return own(Path("/var/tmp") / f"amanah-{_mark(wanted)}", who)  # noqa: S108 -- owner checked, closed to others
+    _sweep()
+    home = own(STAND_INS / f"amanah-{_mark(wanted)}", who)
+    (home / "stands-for").write_text(str(wanted))
+    return home
+
+
+def _sweep() -> None:
+    """Removes what stood in for a temporary directory that is gone, as a test's is; nobody else would. Only for those: a
+    directory elsewhere may be on a disk that is not mounted just now."""
+    for mark in STAND_INS.glob("amanah-*/stands-for"):
+        status = mark.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            continue
+        wanted = Path(mark.read_text())
+        runs = (mark.parent / "cluster" / "postmaster.pid").exists()
+        if wanted.is_relative_to(tempfile.gettempdir()) and not wanted.exists() and not runs:
+            shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 def socket(home: Path, who: pwd.struct_passwd | None) -> Path:

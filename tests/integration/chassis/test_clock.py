@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -177,4 +176,4 @@ async def test_a_real_clock_wakes_at_its_instant(dsn: str, db: asyncpg.Connectio
 
 
 def _stamped(origin: Origin, at: datetime) -> Origin:
-    return replace(origin, appended_at=at)
+    return origin._replace(appended_at=at)

@@ -1,6 +1,8 @@
 """Parts of the embedded stack that decide something: addresses, topics, paces, last words, environments."""
 
 import asyncio
+import os
+import pwd
 import signal
 import sys
 from asyncio.subprocess import Process
@@ -164,3 +166,27 @@ def test_a_socket_goes_elsewhere_when_its_path_is_too_long_or_reads_as_a_list(tm
         assert not place.is_relative_to(home)
         assert len(str(place)) < 60
         place.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only under root PostgreSQL is another user")
+def test_under_root_a_closed_directory_gets_a_stand_in_which_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "STAND_INS", tmp_path)
+    who = pwd.getpwnam("nobody")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    wanted = [closed / name for name in ("kept", "gone", "running")]
+    for directory in wanted:
+        directory.mkdir()
+    kept, gone, running = (places.data(directory, who) for directory in wanted)
+    assert {kept.parent, gone.parent, running.parent} == {tmp_path}
+    assert kept.stat().st_uid == who.pw_uid
+    (running / "cluster").mkdir()
+    (running / "cluster" / "postmaster.pid").write_text("1")
+    for directory in wanted[1:]:
+        directory.rmdir()
+    assert places.data(wanted[0], who) == kept
+    assert kept.exists()
+    assert running.exists()
+    assert not gone.exists()
