@@ -1,5 +1,6 @@
 """The `amanah` command. Each subcommand lives in `commands/` and imports what is heavy when it runs, so help is instant."""
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _end(" ".join(str(misunderstood).split()) + " More with --help.", 2)
     except Fault as fault:
         _end(str(fault), fault.code)
+    except BrokenPipeError:  # who reads our answer has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         _end("Stopped.", 130)
     sys.exit(result if isinstance(result, int) else 0)

@@ -117,3 +117,17 @@ main.main(["work"])
             process.send_signal(number)
             out, err = process.communicate(timeout=20)
         assert (out, err, process.returncode) == ("cleaned up\n", "amanah: Stopped.\n", 128 + number)
+
+
+def test_a_reader_who_has_seen_enough_gets_no_traceback() -> None:
+    code = """
+from amanah import main
+main.app.command(lambda: print("x" * 99_999, flush=True), name="much")
+main.main(["much"])
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
