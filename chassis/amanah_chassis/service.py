@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 
 from amanah_chassis import broker as brokers
-from amanah_chassis import dead_letter, health, logs, metrics, parked, telemetry
+from amanah_chassis import dead_letter, garbage, health, logs, metrics, parked, telemetry
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.consumer import Consumer
@@ -86,6 +86,7 @@ async def run(service: Service[Any], settings: ChassisSettings) -> None:
         broker = brokers.make_broker(settings.kafka)
         _subscribe(service, settings, consumer, broker, stop)
         server = _http_server(service, context, chassis, broker)
+        garbage.tune()
         tasks = [
             asyncio.create_task(chassis.relay.run(), name="relay"),
             asyncio.create_task(_housekeeping(chassis, consumer), name="housekeeping"),

@@ -22,6 +22,7 @@ from amanah.embedded.stack import Stack
 from amanah.progress import Progress
 from amanah_casework.app import SERVICE
 from amanah_chassis import broker as brokers
+from amanah_chassis import garbage
 from amanah_chassis.batch import Origin
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.consumer import Consumer
@@ -36,6 +37,7 @@ SOURCE = "amanah/routing"
 async def consume(stack: Stack, events: int, rounds: int, progress: Progress) -> Line:
     """Events per second, from the first record in hand to the last commit."""
     began_with = load()
+    garbage.tune()  # as a service does, and for both
     progress.step(f"Putting {events} events onto {TOPIC}")
     await asyncio.to_thread(fill, stack.kafka, TOPIC, SOURCE, _sample(), events)
     ours, bare = [], []
