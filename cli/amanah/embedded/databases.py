@@ -39,11 +39,27 @@ async def create(superuser: str, name: str, password: str) -> None:
 
 
 async def make_virtual(database: str, start: Any) -> None:
-    """Gives a migrated, still empty service database its virtual clock; leaves one that it already has."""
+    """Gives a migrated, still empty service database its virtual clock; leaves the one that it got from the same start.
+    Raises Fault for a database that has lived another life."""
+    import psycopg
+
     async with await _connect(database) as db:
-        has = await (await db.execute("select exists (select from chassis_clock)")).fetchone()
-        if has is not None and not has[0]:
-            await db.execute("select chassis_clock_virtual(%s)", (start,))
+        first = await (await db.execute("select at from chassis_clock order by real_from limit 1")).fetchone()
+        try:
+            if first is None:
+                await db.execute("select chassis_clock_virtual(%s)", (start,))
+        except psycopg.errors.RaiseException as refused:
+            raise _lived(database, str(refused.diag.message_primary)) from None
+        if first is not None and first[0] != start:
+            raise _lived(database, f"its clock began at {first[0]}")
+
+
+def _lived(database: str, why: str) -> Fault:
+    name = urlsplit(database).path.strip("/")
+    return Fault(
+        f"The database {name} holds another deployment ({why}), and time in it cannot begin anew. Drop the databases amanah_* "
+        "and the topics amanah.* of these servers, or give others."
+    )
 
 
 async def _connect(dsn: str) -> Any:
