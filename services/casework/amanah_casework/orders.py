@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from amanah_casework.domain import Case, Order, Refusal, Verb, carry_out
 from amanah_casework.store import Action
+from amanah_chassis.masking import mask
 from amanah_contracts.agency import AcknowledgeCase, DeclineCase, ReplyToCase, ResolveCase
 from amanah_contracts.casework import (
     CaseAcknowledged,
@@ -16,6 +17,9 @@ from amanah_contracts.casework import (
     CaseResolved,
 )
 from amanah_contracts.vocabulary import Actor
+
+TEXT_LIMIT, REASON_LIMIT = 8000, 2000
+"""What the contracts allow; a mask may be longer than what it hides."""
 
 AgencyOrder: TypeAlias = AcknowledgeCase | ReplyToCase | ResolveCase | DeclineCase
 
@@ -74,6 +78,7 @@ def _refused(message: AgencyOrder, order: Order, why: Refusal, case: Case | None
 
 
 def _done(case: Case, message: AgencyOrder, order: Order) -> CaseEvent:
+    """What is published of an order: its words masked, for an official may quote a number that the citizen gave."""
     shared = {
         "complaint_id": case.complaint_id,
         "occurred_at": min(order.occurred_at, order.received_at),
@@ -85,11 +90,13 @@ def _done(case: Case, message: AgencyOrder, order: Order) -> CaseEvent:
         case AcknowledgeCase():
             return CaseAcknowledged(**shared)
         case ReplyToCase():
-            return CaseReplied(**shared, reply=message.reply)
+            return CaseReplied(**shared, reply=mask(message.reply)[:TEXT_LIMIT])
         case ResolveCase():
-            return CaseResolved(**shared, outcome=message.outcome)
+            outcome = None if message.outcome is None else mask(message.outcome)[:TEXT_LIMIT]
+            return CaseResolved(**shared, outcome=outcome)
         case DeclineCase():
-            return CaseDeclined(**shared, reason=message.reason, proposed_agency=message.proposed_agency)
+            reason = mask(message.reason)[:REASON_LIMIT]
+            return CaseDeclined(**shared, reason=reason, proposed_agency=message.proposed_agency)
 
 
 def _action(order: Order, refusal: Refusal | None) -> Action:

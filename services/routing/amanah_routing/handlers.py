@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from amanah_chassis.batch import Batch, Transaction
+from amanah_chassis.masking import mask
 from amanah_contracts.casework import CaseDeclined
 from amanah_contracts.intake import ComplaintSubmitted
 from amanah_contracts.routing import ComplaintRouted, TriageRequested
@@ -68,8 +69,8 @@ async def on_case_declined(batch: Batch[CaseDeclined], desk: Desk) -> None:
 async def assign_by_person(
     tx: Transaction, complaint: Complaint, agency: str, explanation: str, traceparent: str | None
 ) -> Complaint:
-    """A person in triage decides."""
-    decision = Assignment(agency, "triage", explanation)
+    """A person in triage decides, in words of their own: they are kept and published masked."""
+    decision = Assignment(agency, "triage", mask(explanation))
     complaint = _applied(complaint, decision)
     await store.save(tx.db, [complaint], tx.now)
     publish(tx, complaint, decision, traceparent, actor=Actor.TRIAGE)

@@ -275,3 +275,26 @@ async def test_no_narrative_leaves_the_desk(desk: ServiceProcess, wire: Wire, do
     await asyncio.to_thread(desk.get, "/metrics")
     assert "CANARY" not in desk.log.read_text()
     assert "CANARY" not in desk.get("/metrics")
+
+
+PRIVATE = "NIK 6303051511900017, 0812-7777-0017, warga.qx7@example.org"
+TABLES = ('"case"', "action")
+CANARIES = ("6303051511900017", "0812-7777-0017", "warga.qx7")
+
+
+@pytest.mark.parametrize("way", ["topic", "http"])
+@pytest.mark.parametrize(("verb", "field"), [("reply", "reply"), ("resolve", "outcome"), ("decline", "reason")])
+async def test_nothing_that_names_a_person_is_published_or_kept(
+    way: str, verb: str, field: str, desk: ServiceProcess, wire: Wire, dot: Agency, said: Reader
+) -> None:
+    complaint = await assigned(wire, desk)
+    await give(way, desk, dot, verb, complaint, {field: PRIVATE})
+    for topic in ("amanah.cases", "amanah.agency.dot"):
+        [record] = await said.wait_for(complaint, EVENTS[verb], topic=topic)
+        assert record.body[field] == "NIK [NIK], [phone], [e-mail]"
+    rows = [str(desk.sql(f"select t::text from {table} t where complaint_id = %s", complaint)) for table in TABLES]
+    sent = desk.sql("select value from chassis_outbox where subject = %s", complaint)
+    rows += [bytes(value).decode() for (value,) in sent]
+    assert all(rows)
+    for place in [*rows, *(record.raw for record in said.records), desk.log.read_text()]:
+        assert not any(canary in place for canary in CANARIES), place

@@ -48,6 +48,22 @@ async def test_a_person_decides_and_the_agency_is_told(
     assert str(complaint) not in listed
 
 
+async def test_what_an_officer_quotes_of_a_person_is_kept_and_published_masked(
+    router: ServiceProcess, wire: Wire, said: Reader, officer: httpx.AsyncClient
+) -> None:
+    complaint = await untold(wire, said)
+    private = "NIK 6303051511900017 asked by 0812-7777-0017 and warga.qx7@example.org"
+    body = {"agency": "dot", "explanation": private}
+    assert (await officer.post(f"/triage/{complaint}/assign", json=body)).status_code == 200
+    for topic in ("amanah.assignments", "amanah.agency.dot"):
+        await said.wait_for(complaint, "complaint.routed", topic=topic)
+    explained = {record.body["explanation"] for record in said.of(complaint, "complaint.routed")}
+    assert explained == {"NIK [NIK] asked by [phone] and [e-mail]"}
+    kept = str(router.sql("select t::text from complaint t where complaint_id = %s", complaint))
+    for place in [kept, router.log.read_text(), *(record.raw for record in said.records)]:
+        assert not any(canary in place for canary in ("6303051511900017", "0812-7777-0017", "warga.qx7")), place
+
+
 async def test_deciding_again_is_harmless(
     router: ServiceProcess, wire: Wire, said: Reader, officer: httpx.AsyncClient
 ) -> None:

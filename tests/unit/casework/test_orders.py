@@ -60,6 +60,36 @@ def test_each_order_has_its_event(message: AgencyOrder, event: type[CaseEvent]) 
     assert (emitted.agency, emitted.actor, emitted.source_ref) == ("roads", Actor.AGENCY, "R-1")
 
 
+PRIVATE = "NIK 6303051511900017, 0812-7777-0017, warga@example.org"
+MASKED = "NIK [NIK], [phone], [e-mail]"
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (ReplyToCase(complaint_id=COMPLAINT, reply=PRIVATE), "reply"),
+        (ResolveCase(complaint_id=COMPLAINT, outcome=PRIVATE), "outcome"),
+        (DeclineCase(complaint_id=COMPLAINT, reason=PRIVATE), "reason"),
+    ],
+)
+def test_what_an_official_quotes_of_a_person_is_published_masked(message: AgencyOrder, field: str) -> None:
+    _, event, _ = received(message)
+    assert getattr(event, field) == MASKED
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ReplyToCase(complaint_id=COMPLAINT, reply=("a@b.co " * 2000)[:8000]),
+        ResolveCase(complaint_id=COMPLAINT, outcome=("a@b.co " * 2000)[:8000]),
+        DeclineCase(complaint_id=COMPLAINT, reason=("a@b.co " * 2000)[:2000]),
+    ],
+)
+def test_masks_that_are_longer_than_what_they_hide_still_fit_the_contract(message: AgencyOrder) -> None:
+    _, event, _ = received(message)
+    assert b"@" not in event.view(None)
+
+
 def test_every_order_of_the_contracts_is_taken_and_every_event_is_declared() -> None:
     assert set(VERBS) == set(ORDERS) == set(COMMANDS)
     assert not PRODUCES & set(CONSUMES)

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from amanah_chassis.masking import Kind, find, mask
 from amanah_contracts.vocabulary import Channel, RegionCode, Visibility
-from amanah_intake.domain.masking import Kind, find, mask
 
 NARRATIVE_LIMIT = 8000
 OPEN_FIELDS = {"category": 120, "classification": 60, "agency_named": 63}

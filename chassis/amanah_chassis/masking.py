@@ -1,8 +1,8 @@
-"""Takes personal numbers and addresses out of a narrative before it is published. Pure, and linear in the text's length.
+"""Takes personal numbers and addresses out of free text before it is published. Pure, and linear in the text's length.
 
 Four kinds are replaced: `[NIK]` (16 digits), `[phone]`, `[e-mail]`, `[account]` (8 digits or more that are nothing else).
-Dates, times, amounts of money, co-ordinates and ticket numbers such as 2026-000123 stay: a complaint without them says
-little. Where a number is in doubt it is masked; the original is in the vault.
+Dates, times, amounts of money, co-ordinates and ticket numbers such as 2026-000123 stay: a text without them says little.
+Where a number is in doubt it is masked. Whoever must keep the original keeps it sealed; nobody publishes it.
 
 The text is read through a fold of the same length (Unicode digits, dashes, spaces and letters as their plain forms), so a
 full-width or Arabic-Indic digit hides nothing. E-mail addresses go first, then what must stay is fenced off, then every
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from amanah_intake.domain.numbers import Group, masked_numbers
+from amanah_chassis.numbers import Group, masked_numbers
 
 
 class Kind(StrEnum):

@@ -1,4 +1,4 @@
-"""Personal numbers and addresses leave a narrative; what a complaint needs (dates, money, laws) stays."""
+"""Personal numbers and addresses leave a text; what it needs to be understood (dates, money, laws) stays."""
 
 import string
 from itertools import pairwise
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amanah_intake.domain.masking import find, mask
+from amanah_chassis.masking import find, mask
 
 MASKED = {
     # NIK: province, regency, district, birth date (women: day + 40), serial
@@ -98,7 +98,7 @@ def test_what_names_a_person_is_masked(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("text", STAYS)
-def test_what_a_complaint_needs_stays(text: str) -> None:
+def test_what_a_text_needs_stays(text: str) -> None:
     assert mask(text) == text
 
 
