@@ -12,9 +12,12 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import httpx
 
 from amanah.fault import Fault
-from amanah.replay.log import Row
+from amanah.replay.log import Rejected, Row
 
 PATIENCE_SECONDS = 120.0
+OURS = frozenset({401, 403, 404, 405})
+"""Refusals that are not about the row: every other one would meet the same."""
+LATER = frozenset({408, 425, 429})
 
 
 class History:
@@ -36,10 +39,11 @@ class History:
 
 @dataclass(slots=True)
 class Filed:
-    """Rows that got their 201: source id to complaint id, and when each was sent (monotonic seconds)."""
+    """Rows that got their 201: source id to complaint id, and when each was sent (monotonic seconds); and those refused."""
 
     complaints: dict[str, UUID] = field(default_factory=dict)
     sent: dict[UUID, float] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
 
 
 class Citizen:
@@ -47,11 +51,12 @@ class Citizen:
 
     def __init__(self, url: str, token: str, history: History) -> None:
         self._http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
-        self._history = history
+        self.history = history
         self.filed = Filed()
 
     async def file(self, row: Row) -> None:
-        """Files one row. An answer that does not come is asked for again under the same key, so the complaint is one."""
+        """Files one row, or writes down that intake refused it. An answer that does not come is asked for again under the
+        same key, so the complaint is one."""
         key = str(uuid5(NAMESPACE_URL, f"amanah-replay/{row.source_id}"))
         body = {
             "category": row.category,
@@ -64,10 +69,13 @@ class Citizen:
         }
         started = monotonic()
         answer = await self._insist(key, {name: value for name, value in body.items() if value is not None})
+        if isinstance(answer, str):
+            self.filed.rejected.append(Rejected(row.line, row.source_id, answer))
+            return
         complaint = UUID(answer["complaint_id"])
         self.filed.complaints[row.source_id] = complaint
         self.filed.sent[complaint] = started
-        self._history.note(
+        self.history.note(
             op="file",
             source_id=row.source_id,
             line=row.line,
@@ -79,7 +87,8 @@ class Citizen:
             closed_at=row.closed,
         )
 
-    async def _insist(self, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _insist(self, key: str, body: dict[str, Any]) -> dict[str, Any] | str:
+        """Intake's answer, or the reason why it will never take this row."""
         deadline = monotonic() + PATIENCE_SECONDS
         while True:
             try:
@@ -91,11 +100,24 @@ class Citizen:
                     answer: dict[str, Any] = response.json()
                     return answer
                 fault = f"intake answered {response.status_code}: {response.text[:300]}"
-                if response.status_code < 500 and response.status_code != 429:
-                    raise Fault(f"A sound row was not accepted: {fault}")
+                if response.status_code in OURS:
+                    raise Fault(f"Nothing can be filed: {fault}")
+                if response.status_code < 500 and response.status_code not in LATER:
+                    return _reason(response)
             if monotonic() > deadline:
                 raise Fault(f"Gave up filing after {PATIENCE_SECONDS:.0f} s: {fault}")
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _reason(response: httpx.Response) -> str:
+    """What the problem details say, with the reason for each field that they name."""
+    try:
+        problem = response.json()
+        errors = [f"{error['field']}: {error['reason']}" for error in problem.get("errors") or ()]
+        said = "; ".join(errors) or str(problem["detail"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        said = response.text
+    return f"intake answered {response.status_code}: {said[:300]}"

@@ -74,7 +74,8 @@ class Drive:
         for start in range(0, len(instant.filings), AT_ONCE):
             await asyncio.gather(*(self.citizen.file(row) for row in instant.filings[start : start + AT_ONCE]))
         for row in instant.closings:
-            await self.office.resolve(row, self.citizen.filed.complaints[row.source_id])
+            if complaint := self.citizen.filed.complaints.get(row.source_id):  # else intake refused the row
+                await self.office.resolve(row, complaint)
         if instant.unmet:
             await self.pipeline.drain()
             await self.pipeline.settle()

@@ -169,31 +169,45 @@ def _records(path: Path, form: Format) -> Iterator[tuple[int, dict[str, Any] | s
 
 
 def _csv_records(file: Any, path: Path, form: Format) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    reader = csv.reader(file)
-    header = [_plain(name) for name in next(reader, [])]
-    if not set(header) & set(form.columns.created):
+    lines = list(file)
+    values, done, broken = _csv_record(lines, 0)
+    header = [_plain(name) for name in values]
+    if broken or not set(header) & set(form.columns.created):
         raise Fault(f"{path} has no column {form.columns.created[0]!r}; its header reads: {', '.join(header)[:200]}")
-    while True:
-        line = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as broken:
-            yield line, f"not CSV: {broken}"
-            continue
-        if not values:
-            continue
-        if len(values) != len(header):
-            yield line, f"has {len(values)} fields where the header has {len(header)}"
-            continue
-        yield line, dict(zip(header, values, strict=True))
+    while done < len(lines):
+        first = done
+        values, done, broken = _csv_record(lines, first)
+        if not broken and values and len(values) != len(header):
+            broken = f"has {len(values)} fields where the header has {len(header)}"
+        if broken:
+            # A quote that is never closed takes in the lines below it: they are read again, as rows of their own.
+            done = first + 1
+            yield first + 1, broken
+        elif values:
+            yield first + 1, dict(zip(header, values, strict=True))
+
+
+def _csv_record(lines: Sequence[str], first: int) -> tuple[list[str], int, str]:
+    """The record that begins on this line, the line after it, and what is wrong with it. Of several lines it must be
+    strictly quoted: a quote that somebody forgot would else swallow rows up to the next one."""
+    values: list[str] = []
+    done = first
+    try:
+        for strict in (False, True):
+            reader = csv.reader((lines[number] for number in range(first, len(lines))), strict=strict)
+            values = next(reader, [])
+            done = first + reader.line_num
+            if done == first + 1:
+                break
+    except csv.Error as broken:
+        return [], done, f"not CSV: {broken}"
+    return values, done, ""
 
 
 def _json_records(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     try:
         elements = json.loads(text)
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         raise Fault(f"{path} is not JSON: {broken}.") from None
     if not isinstance(elements, list):
         raise Fault(f"{path} is JSON but no array of objects.")

@@ -12,6 +12,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from amanah.fault import Fault
 from amanah.replay.citizen import History
 from amanah.replay.log import Row
 
@@ -55,7 +56,13 @@ class Office:
 
     async def resolve(self, row: Row, complaint: UUID) -> None:
         """The agency closes the case, once it has seen it; returns when the broker has the order."""
-        agency = await asyncio.wait_for(asyncio.shield(self._holder(complaint)), PATIENCE_SECONDS)
+        try:
+            agency = await asyncio.wait_for(asyncio.shield(self._holder(complaint)), PATIENCE_SECONDS)
+        except TimeoutError:
+            raise Fault(
+                f"Complaint {complaint} (row {row.source_id}) reached no agency within {PATIENCE_SECONDS:.0f} s; see the"
+                " logs of the data directory."
+            ) from None
         order_id = uuid5(NAMESPACE_URL, f"amanah-replay/close/{row.source_id}")
         self._history.note(
             op="close", source_id=row.source_id, complaint_id=complaint, order_id=order_id, sent_at=row.closed

@@ -1,7 +1,8 @@
 """The hand on the virtual clock, and the question whether all that has happened has also arrived."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from time import monotonic
 from typing import Any
@@ -27,24 +28,27 @@ class Pipeline:
         self._groups: Mapping[str, Sequence[TopicPartition]] = groups
 
     @classmethod
-    async def open(cls, dsns: Mapping[str, str], kafka: str, groups: Mapping[str, Sequence[str]]) -> "Pipeline":
+    @asynccontextmanager
+    async def open(
+        cls, dsns: Mapping[str, str], kafka: str, groups: Mapping[str, Sequence[str]]
+    ) -> "AsyncIterator[Pipeline]":
         """`groups`: consumer group to the topics it reads."""
-        databases = {name: await asyncpg.create_pool(dsn, min_size=1, max_size=2) for name, dsn in dsns.items()}
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-        await admin.start()
-        reader = AIOKafkaConsumer(bootstrap_servers=kafka)
-        await reader.start()
-        partitions = {
-            group: [TopicPartition(topic, p) for topic in topics for p in await _partitions(reader, topic)]
-            for group, topics in groups.items()
-        }
-        return cls(databases, admin, reader, partitions)
-
-    async def close(self) -> None:
-        await self._reader.stop()
-        await self._admin.close()
-        for pool in self._databases.values():
-            await pool.close()
+        async with AsyncExitStack() as closing:
+            databases = {
+                name: await closing.enter_async_context(asyncpg.create_pool(dsn, min_size=1, max_size=2))
+                for name, dsn in dsns.items()
+            }
+            admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+            closing.push_async_callback(admin.close)
+            await admin.start()
+            reader = AIOKafkaConsumer(bootstrap_servers=kafka)
+            closing.push_async_callback(reader.stop)
+            await reader.start()
+            partitions = {
+                group: [TopicPartition(topic, p) for topic in topics for p in await _partitions(reader, topic)]
+                for group, topics in groups.items()
+            }
+            yield cls(databases, admin, reader, partitions)
 
     async def step(self, instant: datetime) -> None:
         """Moves every service's clock to `instant`. Returns when they all show it: the broker stamps in whole milliseconds,

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -11,6 +11,7 @@ from time import monotonic
 import yaml
 
 from amanah.embedded import topics
+from amanah.embedded.home import Home
 from amanah.embedded.stack import Options, Stack
 from amanah.fault import Fault
 from amanah.progress import Progress
@@ -23,8 +24,8 @@ from amanah.replay.pipeline import Pipeline
 from amanah.verify.result import Result
 from amanah.verify.run import verify_stack
 
-MARK = "stack.json"
-"""A folder that has it is a data directory of ours, and may be emptied for a new replay."""
+HISTORY = "history.jsonl"
+"""Only a replay's data directory has it; so no deployment with real complaints is emptied for a new replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Replayed:
 
     rows: int
     rejected: list[Rejected]
+    """Rows that could not be read and rows that intake refused."""
     refused: dict[str, str]
     """Closings that were refused: source id to reason."""
     pace: Pace | None
@@ -41,11 +43,23 @@ class Replayed:
 
 
 def fresh(data: Path) -> None:
-    """Empties a data directory of an earlier replay. Raises Fault for a folder that is something else."""
-    if data.exists() and any(data.iterdir()):
-        if not (data / MARK).is_file() and not (data / "secrets").is_dir():
+    """Makes an empty data directory, also of an earlier replay's. Raises Fault for a folder that is something else, and
+    for one on which a stack runs."""
+    home = Home(data.resolve())
+    try:
+        if data.is_dir() and not {entry.name for entry in data.iterdir()} <= {"lock"} and not (data / HISTORY).exists():
             raise Fault(f"{data} is not empty and no data directory of a replay; name another with --data.")
-        shutil.rmtree(data)
+        home.take()
+        (data / HISTORY).touch()  # first of all, so that what is left after any interruption is known as a replay's
+        for entry in data.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name not in (HISTORY, "lock"):
+                entry.unlink()
+    except OSError as failure:
+        raise Fault(f"{data} cannot be emptied for a replay: {failure.strerror}; name another with --data.") from None
+    finally:
+        home.release()
 
 
 async def replay(file: Path, pack: Path, data: Path, killed: int, options: Options, progress: Progress) -> Replayed:
@@ -60,33 +74,33 @@ async def replay(file: Path, pack: Path, data: Path, killed: int, options: Optio
     # The clock starts at the earliest instant of the log, so that everything that follows is a step forward.
     options = replace(options, virtual_clock_start=instants[0].at)
     async with Stack(data, pack, options, progress) as stack:
-        history = History(data / "history.jsonl")
         started = monotonic()
-        async with _drive(stack, form, history) as drive:
+        async with _drive(stack, form) as drive:
             await drive.run(instants, end, killed, progress)
             seconds = monotonic() - started
-            history.note(op="end", at=end)
-            history.close()
+            drive.citizen.history.note(op="end", at=end)
             refused, pace = dict(drive.office.refused), drive.pace()
         progress.step("Checking what the replay left behind")
-        verified = await verify_stack(stack, data / "history.jsonl")
-    return Replayed(len(rows) + len(rejected), rejected, refused, pace, round(seconds, 1), verified)
+        verified = await verify_stack(stack, data / HISTORY)
+    every = sorted([*rejected, *drive.citizen.filed.rejected], key=lambda row: row.line)
+    return Replayed(len(rows) + len(rejected), every, refused, pace, round(seconds, 1), verified)
 
 
 @asynccontextmanager
-async def _drive(stack: Stack, form: Format, history: History) -> AsyncIterator[Drive]:
+async def _drive(stack: Stack, form: Format) -> AsyncIterator[Drive]:
     agencies = topics.agencies(stack.pack)
-    citizen = Citizen(stack.url("intake"), stack.token(), history)
-    office = Office(stack.kafka, agencies, stack.url("routing"), stack.token(), form.triage_to, history)
+    groups = _groups(agencies)
     dsns = {name: stack.dsn(name) for name in stack.options.services}
-    pipeline = await Pipeline.open(dsns, stack.kafka, _groups(agencies))
-    await office.open()
-    try:
+    async with AsyncExitStack() as closing:
+        history = History(stack.data / HISTORY)
+        closing.callback(history.close)
+        citizen = Citizen(stack.url("intake"), stack.token(), history)
+        closing.push_async_callback(citizen.close)
+        pipeline = await closing.enter_async_context(Pipeline.open(dsns, stack.kafka, groups))
+        office = Office(stack.kafka, agencies, stack.url("routing"), stack.token(), form.triage_to, history)
+        closing.push_async_callback(office.close)
+        await office.open()
         yield Drive(stack, citizen, office, pipeline, _given_only(stack.pack))
-    finally:
-        await office.close()
-        await pipeline.close()
-        await citizen.close()
 
 
 def _groups(agencies: list[str]) -> dict[str, list[str]]:
