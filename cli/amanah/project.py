@@ -8,8 +8,8 @@ from amanah.fault import Fault
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout. The command always runs from one (its members are installed editable)."""
 
-STATE = ROOT / ".amanah"
-"""Data of the stacks that were started without `--data`."""
+STATE = Path(os.environ.get("AMANAH_STATE") or ROOT / ".amanah")
+"""Data of the stacks that were started without `--data`, and which one was started last."""
 
 
 def cache() -> Path:

@@ -40,9 +40,10 @@ class Up:
         self.err: list[str] = []
         self._seen: dict[int, psutil.Process] = {}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AMANAH_")}
+        own = {"AMANAH_STATE": str(data.parent / "state")}  # a person's stack in this checkout stays what they mean
         self._process = subprocess.Popen(
             [*command, "up", "--data", str(data), *options],
-            cwd=cwd, env=inherited | dict(environment or {}), stdin=subprocess.DEVNULL, text=True, encoding="utf-8",
+            cwd=cwd, env=inherited | own | dict(environment or {}), stdin=subprocess.DEVNULL, text=True, encoding="utf-8",
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         streams = ((self._process.stdout, self.out), (self._process.stderr, self.err))

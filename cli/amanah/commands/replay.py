@@ -48,7 +48,7 @@ def replay(
 
     folder = project.pack(pack)
     with shown() as progress:
-        done = run(session.replay(file, folder, data or project.STATE / "replay", kill, Options(), progress))
+        done = run(session.replay(file, folder, data or project.STATE / "replay", kill, Options(newest=True), progress))
     if json is not None:
         json.write_text(session.as_json(done) + "\n")
     _print(done)

@@ -61,6 +61,7 @@ def up(
 
     options = Options(
         start_services=services,
+        newest=True,
         port_base=port_base,
         first_base=WELL_KNOWN,
         kafka_port=kafka_port,

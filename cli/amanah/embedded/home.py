@@ -89,9 +89,11 @@ class Home:
             os.close(self._lock)
             self._lock = -1
 
-    def write(self, state: State) -> None:
-        """Tells other commands what runs here, and that it is the newest."""
+    def write(self, state: State, newest: bool = False) -> None:
+        """Tells other commands what runs here; `newest`: and that they mean it when they are given no --data."""
         _replace(self.path / "stack.json", json.dumps(asdict(state), indent=2) + "\n")
+        if not newest:
+            return
         with suppress(OSError):  # a checkout that is not ours to write to: other commands then need --data
             project.STATE.mkdir(parents=True, exist_ok=True)
             _replace(project.STATE / "latest", f"{self.path}\n")

@@ -41,6 +41,8 @@ class Options:
     services: Sequence[str] = SERVICES
     start_services: bool = True
     sinks: bool = True
+    newest: bool = False
+    """A person started it: commands that are given no --data mean this one from now on."""
     virtual_clock_start: datetime | None = None
     """A deployment is virtual from its first start or never."""
     port_base: int | None = None
@@ -165,7 +167,8 @@ class Stack:
                 ports=self.ports,
                 services=list(self.options.services),
                 told=self._told_to_all(),
-            )
+            ),
+            self.options.newest,
         )
         if self.options.start_services:
             await self.start_services()

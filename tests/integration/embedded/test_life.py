@@ -82,6 +82,7 @@ def test_it_says_where_everything_is(life: Life) -> None:
     assert Path(life.up.place("data")) == life.data
     assert (Path(life.up.place("logs")) / "intake.log").is_file()
     assert "Stop with Ctrl-C" in life.up.out[-1]
+    assert (life.data.parent / "state" / "latest").read_text().strip() == str(life.data)  # what other commands look for
 
 
 def test_the_printed_commands_file_and_follow_a_complaint(life: Life) -> None:

@@ -49,12 +49,19 @@ def test_a_nearly_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_is_written_is_read_by_others_and_is_the_newest(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    home.write(a_state(tmp_path))
+    home.write(a_state(tmp_path), newest=True)
     assert homes.read() == homes.read(tmp_path) == a_state(tmp_path)
     assert stat.S_IMODE((tmp_path / "stack.json").stat().st_mode) == 0o600
     assert home.earlier_ports() == {"kafka": 8100, "intake": 8101}
     assert homes.read().url("intake") == "http://127.0.0.1:8101"
     assert homes.read().dsn("intake").startswith("postgresql://amanah_intake:")
+
+
+def test_a_stack_that_no_person_started_is_not_what_other_commands_mean(tmp_path: Path) -> None:
+    Home(tmp_path).write(a_state(tmp_path))
+    assert homes.read(tmp_path) == a_state(tmp_path)
+    with pytest.raises(Fault, match="No stack was ever started here"):
+        homes.read()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"data": 1}', "half {"])
