@@ -6,8 +6,9 @@ A check yields, besides findings, one number: how many things it looked at.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import pairwise
 
-from amanah.verify.evidence import BreachKey, Evidence
+from amanah.verify.evidence import BREACHED, BreachKey, Evidence
 from amanah.verify.records import Record
 from amanah.verify.result import Finding
 
@@ -103,9 +104,14 @@ def routed(e: Evidence) -> Iterator[Finding | Examined]:
 def breached_once(e: Evidence) -> Iterator[Finding | Examined]:
     """One breach event for one deadline passed, not before it passed, and the same set in Kafka and the database."""
     yield len(e.breaches)
+    for key, records in e.said.items():
+        # A breach that was withdrawn may come true after all.
+        for before, after in pairwise(records):
+            if before.type == after.type == BREACHED:
+                yield Finding("breached_twice", f"{_clock(key)}: {before.place}, {after.place}")
     for key, records in e.breaches.items():
-        if len(records) > 1:
-            yield Finding("breached_twice", f"{_clock(key)}: {', '.join(record.place for record in records)}")
+        if key not in e.books.fired and records[0].appended_ms < e.books.taken_ms:
+            yield Finding("never_fired", f"{_clock(key)}: {records[0].place}, and no database knows of it")
         for record in records:
             body = record.body or {}
             at = datetime.fromisoformat(body["breached_at"])
@@ -157,7 +163,7 @@ def told(e: Evidence) -> Iterator[Finding | Examined]:
     for who, times in wanted.items():
         if accepted[who] + failed[who] < times:
             yield Finding("not_told", f"{who[2]} of the breach of {who[1]} of complaint {who[0]}")
-    possible: Counter[tuple[str, str]] = Counter((key[0], key[1]) for key in e.breaches)
+    possible = Counter((key[0], key[1]) for key, records in e.breaches.items() for _ in records)
     for who, times in accepted.items():
         if times > possible[who[0], who[1]]:
             yield Finding("told_twice", f"{who[2]} {times} times of the breach of {who[1]} of complaint {who[0]}")
@@ -211,7 +217,7 @@ def _notices(e: Evidence, kind: str) -> Counter[tuple[str, str, str]]:
     seen = {}
     for record in e.by_type[kind]:
         body = record.body or {}
-        if body["about"] == "deadline.breached.v1":
+        if body["about"] == BREACHED:
             seen[body["notice_id"]] = (record.subject, body.get("stage") or "", body["recipient"])
     return Counter(seen.values())
 

@@ -13,8 +13,7 @@ from amanah.verify.records import Record, Unreadable
 BreachKey = tuple[str, ...]
 """(complaint, stage, holder, deadline version, threshold): what may breach once."""
 
-DEADLINES = "amanah.deadlines"
-NOTICES = "amanah.notices"
+BREACHED = "deadline.breached.v1"
 
 
 @dataclass
@@ -61,18 +60,28 @@ class Evidence:
     @cached_property
     def breaches(self) -> Mapping[BreachKey, list[Record]]:
         found: dict[BreachKey, list[Record]] = defaultdict(list)
-        for record in self.by_type["deadline.breached.v1"]:
+        for record in self.by_type[BREACHED]:
             found[breach_key(record)].append(record)
         return found
 
     @cached_property
     def withdrawn(self) -> set[BreachKey]:
+        """Also those that came true after all."""
         return {breach_key(record) for record in self.by_type["deadline.breach_withdrawn.v1"]}
 
     @cached_property
+    def said(self) -> Mapping[BreachKey, list[Record]]:
+        """Breaches and withdrawals as their source said them, one after the other."""
+        said: dict[BreachKey, list[Record]] = defaultdict(list)
+        for kind in (BREACHED, "deadline.breach_withdrawn.v1"):
+            for record in self.by_type[kind]:
+                said[breach_key(record)].append(record)
+        return {key: sorted(records, key=lambda record: record.sequence) for key, records in said.items()}
+
+    @cached_property
     def standing(self) -> list[Record]:
-        """One record for each breach that was not withdrawn."""
-        return [records[0] for key, records in self.breaches.items() if key not in self.withdrawn]
+        """The latest record of each breach that is not withdrawn."""
+        return [records[-1] for records in self.said.values() if records[-1].type == BREACHED]
 
     @cached_property
     def source_ids(self) -> Mapping[str, str | None]:

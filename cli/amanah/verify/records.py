@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -11,8 +12,19 @@ from amanah.fault import Fault
 
 PREFIX = "amanah."
 PATIENCE_SECONDS = 30.0
-_BODIES = frozenset({"complaint.submitted.v1", "complaint.routed.v1", "case.resolved.v1"})
-_BODIES_OF = ("deadline.", "notice.")
+_NOTICE = ("notice_id", "about", "recipient")
+_BODIES: dict[str, tuple[str, ...]] = {
+    "complaint.submitted.v1": (),
+    "deadline.breached.v1": ("stage", "rule", "breached_at", "detected_at"),
+    "deadline.breach_withdrawn.v1": ("stage",),
+    "notice.sent.v1": _NOTICE,
+    "notice.failed.v1": (*_NOTICE, "reason"),
+}
+"""The types whose body a check looks into, and the fields, all text, that it cannot do without."""
+
+
+NOT_AN_EVENT = (ValueError, KeyError, TypeError, AttributeError)
+"""What reading raises for a record that somebody else made: headers and bodies from outside may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ def read(kafka: str) -> tuple[list[Record], list[Unreadable]]:
         for message in _messages(consumer, partitions):
             try:
                 records.append(_record(message))
-            except (ValueError, KeyError, UnicodeDecodeError) as wrong:
+            except NOT_AN_EVENT as wrong:
                 place = f"{message.topic()}/{message.partition()}@{message.offset()}"
                 unreadable.append(Unreadable(place, f"{type(wrong).__name__}: {wrong}"))
         return records, unreadable
@@ -109,7 +121,6 @@ def _record(message: Any) -> Record:
     subject = headers["ce_subject"].decode()
     if (message.key() or b"").decode() != subject:
         raise ValueError("the key is not the subject")
-    wanted = kind in _BODIES or kind.startswith(_BODIES_OF)
     return Record(
         message.topic(),
         message.partition(),
@@ -120,5 +131,17 @@ def _record(message: Any) -> Record:
         headers["ce_source"].decode(),
         subject,
         int(headers["ce_sequence"]),
-        json.loads(message.value()) if wanted else None,
+        _body(message.value(), _BODIES[kind]) if kind in _BODIES else None,
     )
+
+
+def _body(value: bytes, needed: tuple[str, ...]) -> dict[str, Any]:
+    body = json.loads(value)
+    if not isinstance(body, dict):
+        raise ValueError("the body is no object")
+    for name in needed:
+        if not isinstance(body[name], str):
+            raise ValueError(f"{name} is no text")
+        if name.endswith("_at") and datetime.fromisoformat(body[name]).tzinfo is None:
+            raise ValueError(f"{name} has no zone")
+    return body

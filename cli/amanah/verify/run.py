@@ -74,7 +74,7 @@ def judge(e: Evidence) -> Result:
                 checked.examined = said
         result.checks.append(checked)
     resolved = {record.subject for record in e.by_type["case.resolved.v1"]}
-    result.filed = len(e.history.filings) if e.history else len(e.submitted)
+    result.filed = len({filing.complaint_id for filing in e.history.filings}) if e.history else len(e.submitted)
     result.routed = len({record.subject for record in e.by_type["complaint.routed.v1"]})
     result.met = len(e.by_type["deadline.met.v1"])
     result.open = len(e.submitted.keys() - resolved)
