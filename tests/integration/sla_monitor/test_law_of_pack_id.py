@@ -119,6 +119,9 @@ async def test_a_transfer_ends_the_holders_clock_and_leaves_the_citizens(
     await knows(monitor, complaint, 4)
     told = await everything(monitor, deadlines, complaint)
     assert words([r for r in told if r.body["holder"] == 1], "first_reply") == ["started", "cancelled"]
+    [cancelled] = [r for r in told if r.type == "deadline.cancelled.v1"]
+    assert (cancelled.instant("occurred_at"), cancelled.body["agency"]) == (handed_over, HOLDER)
+    assert cancelled.body["reason"] == "the case went to another holder"
     assert words([r for r in told if r.body["holder"] == 2], "first_reply") == ["started", "met"]
     assert words(told, "forwarding") == ["started", "met"]
     assert words(told, "response") == ["started", "met"]

@@ -92,6 +92,12 @@ def test_masks_that_are_longer_than_what_they_hide_still_fit_the_contract(messag
 
 def test_every_order_of_the_contracts_is_taken_and_every_event_is_declared() -> None:
     assert set(VERBS) == set(ORDERS) == set(COMMANDS)
+    assert {order.type(): verb.value for order, verb in VERBS.items()} == {
+        "case.acknowledge.v1": "acknowledge",
+        "case.reply.v1": "reply",
+        "case.resolve.v1": "resolve",
+        "case.decline.v1": "decline",
+    }
     assert not PRODUCES & set(CONSUMES)
     assert {CaseAcknowledged, CaseReplied, CaseResolved, CaseDeclined, CaseOrderRefused} == PRODUCES
 
