@@ -11,22 +11,14 @@ from typing import Any
 
 from amanah.fault import Fault
 from amanah_chassis.errors import Misconfigured
-from amanah_sla_monitor.domain.calendars import Calendar, Calendars, OutOfCalendar
+from amanah_sla_monitor import calculator
+from amanah_sla_monitor.calculator import Law
+from amanah_sla_monitor.domain.calendars import Calendar, OutOfCalendar
 from amanah_sla_monitor.domain.counting import Pause, due
-from amanah_sla_monitor.domain.rules import Rule, Rules, Unit
-from amanah_sla_monitor.pack import load_calendars, load_rules
+from amanah_sla_monitor.domain.rules import Rule, Unit
 from amanah_sla_monitor.receipt import count
 
 Receipt = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Law:
-    """What a pack says of deadlines."""
-
-    pack: str
-    rules: Rules
-    calendars: Calendars
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +39,7 @@ class Verdict:
 def load(pack: Path) -> Law:
     """The law of a pack. Fault when it cannot be read."""
     try:
-        calendars = load_calendars(pack)
-        return Law(pack.name, load_rules(pack, calendars), calendars)
+        return calculator.load(pack)
     except Misconfigured as wrong:
         raise Fault(str(wrong)) from None
 
@@ -71,7 +62,7 @@ def _judge(receipt: Receipt, law: Law, at: datetime | None) -> Verdict:
     if fault:
         return Verdict(stage, holder, None, (fault,))
     try:
-        expected = _count(receipt, rule, calendar, law)
+        expected = _count(receipt, rule, calendar)
     except OutOfCalendar as beyond:
         return Verdict(stage, holder, None, (str(beyond),))
     faults = [*_differences(receipt, expected), *_extension_faults(receipt, rule), *_state_faults(receipt, at)]
@@ -81,7 +72,7 @@ def _judge(receipt: Receipt, law: Law, at: datetime | None) -> Verdict:
 def _calendar(receipt: Receipt, rule: Rule, law: Law) -> tuple[Calendar | None, str]:
     """The calendar that the receipt names, in the very version; or why there is none."""
     name, version = receipt["calendar"], receipt["calendar_version"]
-    if rule.term.unit in (Unit.GIVEN, Unit.HOUR):
+    if rule.term.unit is Unit.GIVEN:
         return None, "" if name is None else f"rule {rule.id} counts no days, yet the receipt names a calendar"
     known = law.calendars.by_id.get(name)
     if known is None or known.version != version:
@@ -89,7 +80,7 @@ def _calendar(receipt: Receipt, rule: Rule, law: Law) -> tuple[Calendar | None, 
     return known, ""
 
 
-def _count(receipt: Receipt, rule: Rule, calendar: Calendar | None, law: Law) -> dict[str, Any]:
+def _count(receipt: Receipt, rule: Rule, calendar: Calendar | None) -> dict[str, Any]:
     start = datetime.fromisoformat(receipt["start"])
     pauses = [Pause(datetime.fromisoformat(a), datetime.fromisoformat(b) if b else None) for a, b in receipt["pauses"]]
     extension = int(receipt["length"]) - rule.term.length
@@ -97,9 +88,8 @@ def _count(receipt: Receipt, rule: Rule, calendar: Calendar | None, law: Law) ->
         # The source's own promise: there is nothing to count.
         ends = datetime.fromisoformat(receipt["due_at"])
         return count(rule, None, start, ends)
-    ends_at = due(rule.term, calendar or law.calendars.of(None, None), start, pauses, extension)
-    if calendar is None and ends_at is not None:
-        ends_at = ends_at.astimezone(start.tzinfo)
+    assert calendar is not None, "whatever is counted has a calendar"
+    ends_at = due(rule.term, calendar, start, pauses, extension)
     return count(rule, calendar, start, ends_at, pauses, extension)
 
 

@@ -25,7 +25,7 @@ def document(found: Mapping[str, Any]) -> Iterator[str]:
 
 def receipt(clock: Receipt) -> Iterator[str]:
     """One clock: how it stands, by which law, and each day."""
-    yield f"{clock['stage']}: {_term(clock)}, {clock['state'].upper()}"
+    yield f"{clock['stage']}: {length(clock)}, {clock['state'].upper()}"
     for name, value in _fields(clock):
         yield f"  {name:<10}{value}"
     if clock["days"]:
@@ -35,7 +35,8 @@ def receipt(clock: Receipt) -> Iterator[str]:
             yield f"    {weekday} {day['date']}  {'counted' if day['counted'] else 'skipped'}  {day['reason']}"
 
 
-def _term(clock: Receipt) -> str:
+def length(clock: Receipt) -> str:
+    """`5 working days`."""
     if clock["unit"] == "given":
         return "a date promised by the source"
     words = _UNITS.get(str(clock["unit"]), str(clock["unit"]))
@@ -58,11 +59,21 @@ def _fields(clock: Receipt) -> Iterator[tuple[str, str]]:
         yield "note", "unverified: nobody has read this rule in the law's own text yet"
     if clock["calendar"]:
         yield "calendar", f"{clock['calendar']} version {clock['calendar_version']}"
+    yield from _ahead(clock)
+    if clock["source_ref"]:
+        yield "case", f"{clock['source_ref']} in the system it came from"
+
+
+def _ahead(clock: Receipt) -> Iterator[tuple[str, str]]:
+    """Warnings before the date, levels after it, and what is to be known of it."""
     for warning in clock["thresholds"]:
         if warning["at"]:
             yield "warning", f"{instant(warning['at'])}, {warning['name']}"
-    if clock["source_ref"]:
-        yield "case", f"{clock['source_ref']} in the system it came from"
+    for level in clock["escalations"]:
+        if level["at"]:
+            yield "level", f"{level['level']}: {instant(level['at'])}, {level['role']}"
+    for note in clock["notes"]:
+        yield "note", note
 
 
 def _holder(clock: Receipt) -> str:

@@ -1,14 +1,18 @@
-"""`GET /deadlines/{complaint}`: every clock of a complaint with its receipt, as `amanah explain --json` prints it."""
+"""`GET /deadlines/{complaint}`: every clock of a complaint with its receipt, as `amanah explain --json` prints it.
+`GET /calculator`: any date by the pack's law, as `amanah due --json` prints it."""
 
+import re
 from typing import Any
 from uuid import UUID
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.datastructures import QueryParams
 
 from amanah_chassis import problems
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.problems import Problem
 from amanah_sla_monitor import store
+from amanah_sla_monitor.calculator import Law, Refused, answer, asked, span
 from amanah_sla_monitor.domain.clocks import clocks
 from amanah_sla_monitor.handlers import Monitor
 from amanah_sla_monitor.receipt import receipt
@@ -33,7 +37,42 @@ def make_api(monitor: Monitor, chassis: Chassis) -> FastAPI:
             "complaint": str(complaint_id),
             "pack": chassis.settings.pack.name,
             "at": reading.now.isoformat(),
-            "clocks": [receipt(clock, told.get((clock.stage, clock.holder))) for clock in folded],
+            "clocks": [receipt(clock, told.get((clock.stage, clock.holder)), reading.settled) for clock in folded],
         }
 
+    law = Law(chassis.settings.pack.name, monitor.rules, monitor.calendars)
+
+    @app.get("/calculator")
+    async def calculator(request: Request) -> dict[str, Any]:
+        """`rule`, `start`, `calendar`, `pause` (FROM/TO, as often as there were pauses), `extend` (true or false)."""
+        try:
+            return answer(asked(_arguments(request.query_params), law.pack), law)
+        except Refused as refused:
+            where = [{"field": refused.argument, "reason": refused.reason}]
+            raise Problem(422, "invalid_request", f"Not accepted: {refused}.", where) from None
+
     return app
+
+
+def _arguments(query: QueryParams) -> dict[str, Any]:
+    """The query as the calculator's arguments; each but `pause` at most once, so that none is passed over in silence."""
+    arguments: dict[str, Any] = {}
+    for name in query:
+        values = query.getlist(name)
+        if name == "pause":
+            arguments["pauses"] = [span(_plus(text), f"pause {n}") for n, text in enumerate(values, 1)]
+        elif len(values) > 1:
+            raise Refused(name, "it is given more than once")
+        else:
+            arguments[name] = _plus(values[0]) if name == "start" else values[0]
+    if (extend := arguments.get("extend")) is not None:
+        arguments["extend"] = {"true": True, "false": False}.get(extend, extend)
+    return arguments
+
+
+def _plus(text: str) -> str:
+    """An offset typed into an address bar: its plus sign means a blank there."""
+    return _BLANK_OFFSET.sub(r"\1+\2", text)
+
+
+_BLANK_OFFSET = re.compile(r"(:[0-9.]+) ([0-9]{2}:?[0-9]{2})(?=$|/)")

@@ -1,7 +1,7 @@
 """Reads `rules.yaml` and `calendars.yaml` of a pack: law is data. What contradicts itself is refused, naming file, entry and
 field. The default calendar is that of `pack.yaml`, an agency's own that of `agencies.yaml`, where these say so."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -17,9 +17,10 @@ from amanah_sla_monitor.pack_schema import (
     BackdatingEntry,
     CalendarEntry,
     ExtensionEntry,
-    HolidayEntry,
+    FactsEntry,
     HolidayList,
     RuleEntry,
+    UnknownEntry,
 )
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,20 +36,16 @@ def load_calendars(pack: Path) -> Calendars:
         for name, entry in (file.get("holiday_lists") or {}).items()
     }
     by_id: dict[str, Calendar] = {}
-    for number, raw in enumerate(file.get("calendars") or [], 1):
+    for number, raw in enumerate(_list(path, file, "calendars"), 1):
         entry = _entry(path, f"calendar {_name(raw, number)}", CalendarEntry, raw)
         if entry.id in by_id:
             raise Misconfigured(f"{path}: calendar {entry.id}: id: there are two of them")
         for name in entry.holidays:
             if name not in lists:
                 raise Misconfigured(f"{path}: calendar {entry.id}: holidays: there is no holiday list {name}")
-        by_id[entry.id] = _calendar(entry, [day for name in entry.holidays for day in lists[name].days])
+        by_id[entry.id] = _calendar(entry, [lists[name] for name in entry.holidays])
     default = _optional(pack / "pack.yaml").get("calendar") or file.get("default")
-    by_agency = {
-        agency["code"]: agency["calendar"]
-        for agency in _optional(pack / "agencies.yaml").get("agencies") or []
-        if isinstance(agency, dict) and agency.get("calendar")
-    }
+    by_agency = {code: agency["calendar"] for code, agency in _agencies(pack).items() if agency.get("calendar")}
     for who, calendar in (("default", default), *by_agency.items()):
         if calendar not in by_id:
             raise Misconfigured(f"{path}: calendar of {who}: there is no calendar {calendar}")
@@ -58,22 +55,50 @@ def load_calendars(pack: Path) -> Calendars:
 def load_rules(pack: Path, calendars: Calendars) -> Rules:
     """The pack's rules, in the order of the file. Raises Misconfigured."""
     path = pack / "rules.yaml"
-    file = _mapping(path, {"rules", "backdating"})
+    file = _mapping(path, {"rules", "backdating", "facts", "unknown"})
+    facts = _entry(path, "facts", FactsEntry, {"facts": file.get("facts") or {}}).facts
+    kinds = _agency_kinds(pack)
     loaded: dict[tuple[str, str], Rule] = {}
     bound: dict[str, Bound] = {}
-    for number, raw in enumerate(file.get("rules") or [], 1):
+    for number, raw in enumerate(_list(path, file, "rules"), 1):
         name = f"rule {_name(raw, number)}"
-        entry = _entry(path, name, RuleEntry, raw)
+        entry = _entry(path, name, RuleEntry, raw, facts)
         if (entry.id, entry.version) in loaded:
             raise Misconfigured(f"{path}: {name}: version: {entry.version} is there twice")
         if entry.calendar is not None and entry.calendar not in calendars.by_id:
             raise Misconfigured(f"{path}: {name}: calendar: there is no calendar {entry.calendar} in calendars.yaml")
         if bound.setdefault(entry.stage, entry.bound_to) is not entry.bound_to:
             raise Misconfigured(f"{path}: {name}: bound_to: stage {entry.stage} is already {bound[entry.stage]}'s")
-        loaded[entry.id, entry.version] = _rule(entry)
+        for kind in entry.applies_when.agency_type:
+            if kind not in kinds:
+                raise Misconfigured(f"{path}: {name}: applies_when.agency_type: no agency is of the kind {kind}")
+        rule = _rule(entry, kinds)
+        for other in loaded.values():
+            if other.id == rule.id and _overlap(other, rule):
+                raise Misconfigured(f"{path}: {name}: valid: versions {other.version} and {rule.version} overlap")
+        loaded[entry.id, entry.version] = rule
     if not loaded:
         raise Misconfigured(f"{path}: rules: a pack without a deadline watches nothing")
-    return law.rules(*loaded.values(), backdating=_backdating(path, file))
+    unknown = _unknown(path, file, {rule_id for rule_id, _ in loaded})
+    return law.rules(*loaded.values(), backdating=_backdating(path, file), unknown=unknown)
+
+
+def _overlap(one: Rule, other: Rule) -> bool:
+    """Whether two versions are in force on one day: which of them would bind?"""
+    return (one.valid_to is None or other.valid_from <= one.valid_to) and (
+        other.valid_to is None or one.valid_from <= other.valid_to
+    )
+
+
+def _unknown(path: Path, file: dict[str, Any], known: set[str]) -> list[law.Unknown]:
+    entries = []
+    for number, raw in enumerate(_list(path, file, "unknown"), 1):
+        name = f"unknown {_name(raw, number)}"
+        entry = _entry(path, name, UnknownEntry, raw)
+        if entry.id in known:
+            raise Misconfigured(f"{path}: {name}: id: there is a rule of this id")
+        entries.append(law.Unknown(entry.id, entry.stage, entry.law, entry.why))
+    return entries
 
 
 def _backdating(path: Path, file: dict[str, Any]) -> law.Backdating:
@@ -81,21 +106,32 @@ def _backdating(path: Path, file: dict[str, Any]) -> law.Backdating:
     return law.Backdating(frozenset(entry.channels), frozenset(entry.actors))
 
 
-def _calendar(entry: CalendarEntry, holidays: Iterable[HolidayEntry]) -> Calendar:
+def _calendar(entry: CalendarEntry, lists: Sequence[HolidayList]) -> Calendar:
     return Calendar(
         id=entry.id,
         version=entry.version,
         zone=ZoneInfo(entry.zone),
         week=entry.week,
-        holidays=tuple(Holiday(h.day, h.name, h.kind) for h in holidays),
+        holidays=tuple(Holiday(h.day, h.name, h.kind) for listed in lists for h in listed.days),
+        years={year: _caveat(listed) for listed in lists for year in listed.years} if lists else None,
         cuti_bersama_off=entry.cuti_bersama_off,
         overrides=tuple(Override(o.day, o.name, o.hours, o.decree) for o in entry.overrides),
         seasons=tuple(Season(s.since, s.to, s.name, s.week) for s in entry.seasons),
     )
 
 
-def _rule(entry: RuleEntry) -> Rule:
+def _caveat(listed: HolidayList) -> str:
+    if listed.status == "decreed":
+        return listed.note or ""
+    return listed.note or "holidays are estimates until they are decreed, so the date may move"
+
+
+def _rule(entry: RuleEntry, kinds: Mapping[str, frozenset[str]]) -> Rule:
     pause, when = entry.pause, entry.applies_when
+    agencies = frozenset(when.agency)
+    if when.agency_type:
+        of_type = frozenset(code for kind in when.agency_type for code in kinds[kind])
+        agencies = agencies & of_type if agencies else of_type
     return Rule(
         id=entry.id,
         version=entry.version,
@@ -111,6 +147,10 @@ def _rule(entry: RuleEntry) -> Rule:
         law=entry.law,
         verified=entry.verified,
         source=entry.source,
+        basis=entry.basis,
+        actor=entry.actor,
+        caveat=entry.caveat,
+        runs=entry.runs,
         calendar=entry.calendar,
         pauses=frozenset(pause.start if pause else ()),
         resumes=frozenset(pause.end if pause else ()),
@@ -118,7 +158,7 @@ def _rule(entry: RuleEntry) -> Rule:
         applies=law.Applies(
             classifications=frozenset(when.classification),
             categories=frozenset(when.category),
-            agencies=frozenset(when.agency),
+            agencies=agencies,
             regions=frozenset(when.region),
             visibilities=frozenset(when.visibility),
         ),
@@ -158,13 +198,33 @@ def _optional(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _list(path: Path, file: dict[str, Any], field: str) -> list[Any]:
+    content = file.get(field) or []
+    if not isinstance(content, list):
+        raise Misconfigured(f"{path}: {field}: a list is expected")
+    return content
+
+
+def _agencies(pack: Path) -> dict[str, dict[str, Any]]:
+    """What `agencies.yaml` says of each agency, by code."""
+    listed = _optional(pack / "agencies.yaml").get("agencies") or []
+    return {agency["code"]: agency for agency in listed if isinstance(agency, dict) and "code" in agency}
+
+
+def _agency_kinds(pack: Path) -> dict[str, frozenset[str]]:
+    kinds: dict[str, set[str]] = {}
+    for code, agency in _agencies(pack).items():
+        kinds.setdefault(str(agency.get("kind")), set()).add(code)
+    return {kind: frozenset(codes) for kind, codes in kinds.items()}
+
+
 def _name(raw: Any, number: int) -> str:
     return str(raw.get("id", f"number {number}")) if isinstance(raw, dict) else f"number {number}"
 
 
-def _entry(path: Path, name: str, model: type[M], raw: Any) -> M:
+def _entry(path: Path, name: str, model: type[M], raw: Any, context: Any = None) -> M:
     try:
-        return model.model_validate(raw)
+        return model.model_validate(raw, context=context)
     except ValidationError as invalid:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in invalid.errors()[:5])
         raise Misconfigured(f"{path}: {name}: {faults}") from None

@@ -4,18 +4,20 @@ from datetime import date, time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from amanah_sla_monitor.domain.calendars import HolidayKind, Hours
 from amanah_sla_monitor.domain.facts import KINDS, SUBMITTED
-from amanah_sla_monitor.domain.rules import Bound, CutOff, DueAt, Roll, Unit
+from amanah_sla_monitor.domain.rules import Basis, Bound, CutOff, DueAt, Roll, Unit
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _known_fact(kind: str) -> str:
-    if kind not in KINDS:
-        raise ValueError(f"{kind!r} is no recorded fact; there are {', '.join(sorted(KINDS))}")
+def _known_fact(kind: str, info: ValidationInfo) -> str:
+    """A fact that is recorded, or that the file itself declares (the context) for the calculator's rules."""
+    declared = info.context or {}
+    if kind not in KINDS and kind not in declared:
+        raise ValueError(f"{kind!r} is no recorded fact; there are {', '.join(sorted({*KINDS, *declared}))}")
     return kind
 
 
@@ -91,6 +93,8 @@ class AppliesEntry(_Strict):
     classification: list[str] = []
     category: list[str] = []
     agency: list[str] = []
+    agency_type: list[str] = []
+    """The `kind` of `agencies.yaml`."""
     region: list[str] = []
     visibility: list[str] = []
 
@@ -112,9 +116,18 @@ class ValidEntry(_Strict):
     since: Annotated[date, Field(alias="from")] = date.min
     to: date | None = None
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "ValidEntry":
+        if self.to is not None and self.to < self.since:
+            raise ValueError("to: it ends before it begins")
+        return self
+
+
+RuleId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._*-]{0,63}$")]
+
 
 class RuleEntry(_Strict):
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    id: RuleId
     version: str
     stage: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
     bound_to: Bound
@@ -125,6 +138,10 @@ class RuleEntry(_Strict):
     law: Annotated[str, Field(min_length=3)]
     verified: bool
     source: str | None = None
+    basis: Basis = Basis.POLICY
+    actor: str | None = None
+    caveat: str | None = None
+    runs: bool = True
     valid: ValidEntry = ValidEntry()
     calendar: str | None = None
     counting: CountingEntry = CountingEntry()
@@ -142,7 +159,35 @@ class RuleEntry(_Strict):
             raise ValueError(f"start: a given deadline is the citizen's and starts at {SUBMITTED}")
         if self.unit is Unit.MONTH and self.pause:
             raise ValueError("pause: months know none")
+        if len({threshold.name for threshold in self.thresholds}) < len(self.thresholds):
+            raise ValueError("thresholds: two have one name")
+        levels = [escalation.level for escalation in self.escalations]
+        if levels != sorted(set(levels)):
+            raise ValueError("escalations: levels rise one by one, and each is there once")
         return self
+
+    @model_validator(mode="after")
+    def _heard_of(self) -> "RuleEntry":
+        """A rule that nobody tells us the facts of would keep no clock, in silence."""
+        for field, facts in (("start", self.start), ("stop", self.stop)):
+            if self.runs and not KINDS.intersection(facts):
+                raise ValueError(f"{field}: none of these facts is recorded, so no clock runs; say `runs: false`")
+        return self
+
+
+class UnknownEntry(_Strict):
+    """A rule that nobody can count by, and why."""
+
+    id: RuleId
+    stage: str
+    law: Annotated[str, Field(min_length=3)]
+    why: Annotated[str, Field(min_length=3)]
+
+
+class FactsEntry(_Strict):
+    """Facts that rules speak of and no service records yet, each in words."""
+
+    facts: dict[Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+$")], str] = {}
 
 
 class HolidayEntry(_Strict):
@@ -164,6 +209,12 @@ class SeasonEntry(_Strict):
     to: date
     week: Week
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "SeasonEntry":
+        if self.to < self.since:
+            raise ValueError("to: it ends before it begins")
+        return self
+
 
 class CalendarEntry(_Strict):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -176,10 +227,30 @@ class CalendarEntry(_Strict):
     overrides: list[OverrideEntry] = []
     seasons: list[SeasonEntry] = []
 
+    @model_validator(mode="after")
+    def _one_decree_a_day(self) -> "CalendarEntry":
+        days = [override.day for override in self.overrides]
+        twice = sorted({str(day) for day in days if days.count(day) > 1})
+        if twice:
+            raise ValueError(f"overrides: day: {', '.join(twice)} is there twice")
+        return self
+
 
 class HolidayList(_Strict):
+    """The holidays of whole years. Estimated: not decreed yet, in part or at all, which every date counted by them says."""
+
     source: str
     days: list[HolidayEntry]
+    years: Annotated[list[int], Field(min_length=1)]
+    status: Literal["decreed", "estimated"] = "decreed"
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _within(self) -> "HolidayList":
+        stray = next((h.day for h in self.days if h.day.year not in self.years), None)
+        if stray:
+            raise ValueError(f"days: {stray} is of none of the years")
+        return self
 
 
 class BackdatingEntry(_Strict):

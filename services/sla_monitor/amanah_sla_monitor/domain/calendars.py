@@ -5,7 +5,7 @@ first asked, so the n-th working day after any day is one look-up, however large
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 SPAN = (date(1970, 1, 1), date(2120, 12, 31))
 """The first and last day that any calendar can tell of."""
+
+NO_HOLIDAYS = "the holidays of this year are not known; only the weekly days off were left out, so the date may move"
 
 Block = tuple[time, time]
 """Opening and closing of one stretch of office hours, in local time; a lunch or a prayer is the gap between two."""
@@ -78,7 +80,11 @@ class Calendar:
     cuti_bersama_off: bool = True
     overrides: tuple[Override, ...] = ()
     seasons: tuple[Season, ...] = ()
+    years: Mapping[int, str] | None = None
+    """How well the holidays of each year are known: empty once they are decreed, else what is to be said of them. None: the
+    calendar makes no claim, so nothing is said."""
     _midnights: dict[int, datetime] = field(default_factory=dict, repr=False, compare=False)
+    _reasons: dict[int, str | None] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def label(self) -> str:
@@ -128,8 +134,25 @@ class Calendar:
                     return season.week.get(day.weekday()) or hours
         return hours
 
-    def reason_off(self, day: date) -> str | None:
+    def why_off(self, ordinal: int) -> str | None:
         """Why a day is no working day, in words a citizen can read; None for a working day."""
+        try:
+            return self._reasons[ordinal]
+        except KeyError:
+            reason = self._reasons[ordinal] = self.reason_off(date.fromordinal(ordinal))
+            return reason
+
+    def caveats(self, first: date, last: date) -> Iterator[str]:
+        """What is to be said of the holidays of the years from `first` to `last`: which of them nobody has decreed yet."""
+        if self.years is None:
+            return
+        for year in range(first.year, last.year + 1):
+            caveat = self.years.get(year, NO_HOLIDAYS)
+            if caveat:
+                yield f"{year}: {caveat}"
+
+    def reason_off(self, day: date) -> str | None:
+        """Why a day is no working day, reckoned anew."""
         override = self._overrides.get(day)
         if override is not None:
             return None if override.hours else f"closed: {override.name} ({override.decree})"

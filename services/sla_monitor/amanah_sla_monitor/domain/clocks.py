@@ -12,17 +12,18 @@
 
 Arrival order, duplicates and lateness change nothing: facts are a set, ordered here by their effective instants. That is the
 instant of receipt at our edge, or the earlier instant claimed where the law lets that channel or actor backdate. A fact is
-in time if its effective instant is not after the due instant.
+in time if its effective instant is not after the due instant. A fact that its own source takes back never was; only filings
+and assignments are not taken back: the next assignment corrects them. A clock whose start was taken back is cancelled.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from amanah_sla_monitor.domain.calendars import Calendar, Calendars
 from amanah_sla_monitor.domain.counting import Pause, due
-from amanah_sla_monitor.domain.facts import ROUTED, SUBMITTED, Fact
+from amanah_sla_monitor.domain.facts import ROUTED, SUBMITTED, WITHDRAWN, Fact
 from amanah_sla_monitor.domain.rules import Backdating, Bound, Rule, Rules, Unit
 
 CITIZEN = 0
@@ -71,7 +72,7 @@ class _Effective:
 
 
 @dataclass(frozen=True, slots=True)
-class _Holding:
+class Holding:
     """The stretch during which one agency held the case, by one assignment."""
 
     assignment: int
@@ -92,27 +93,70 @@ def clocks(facts: Iterable[Fact], rules: Rules, calendars: Calendars, now: datet
     return tuple(result)
 
 
+def holdings(facts: Iterable[Fact], backdating: Backdating) -> Sequence[Holding]:
+    """Who held the case, from when to when, in the order of assignments."""
+    return _Case(facts, backdating).holdings
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A stage that has begun for a holder: by which of its rules it is counted, or that none covers it."""
+
+    stage: str
+    holder: int
+    agency: str | None
+    at: datetime
+    candidates: Sequence[Rule]
+    """Those that this fact starts."""
+    rule: Rule | None
+
+
+def starts(facts: Iterable[Fact], rules: Rules, calendars: Calendars) -> Iterator[Start]:
+    """Every stage that has begun, whether or not a clock came of it."""
+    case = _Case(facts, rules.backdating)
+    for stage, candidates in rules.by_stage.items():
+        for holding in case.holders(candidates):
+            agency = holding.agency if holding else case.agency
+            concerning = case.concerning(holding)
+            begun = next((e for e in concerning if any(e.fact.kind in rule.starts for rule in candidates)), None)
+            if begun is None:
+                continue
+            found = _deciding(case, candidates, calendars, holding, concerning)
+            unpromised = found is not None and found[0].term.unit is Unit.GIVEN and not case.promised
+            rule = None if found is None or unpromised else found[0]
+            holder = holding.assignment if holding else CITIZEN
+            yield Start(stage, holder, agency, begun.at, candidates, rule)
+
+
 class _Case:
     """The facts of one complaint in effective order, without duplicates."""
 
-    __slots__ = ("agency", "facts", "filing", "holdings", "source_ref")
+    __slots__ = ("agency", "facts", "filing", "holdings", "source_ref", "taken_back")
 
     def __init__(self, facts: Iterable[Fact], backdating: Backdating) -> None:
         unique = {(fact.source, fact.seq): fact for fact in facts}.values()
         effective = [_Effective(effective_at(fact, backdating), fact) for fact in unique]
         if len(effective) > 1:
             effective.sort(key=lambda e: (e.at, e.fact.source, e.fact.seq))
+        self.taken_back = _taken_back(effective) if any(f.withdraws is not None for f in unique) else {}
+        if self.taken_back:
+            effective = [e for e in effective if (e.fact.source, e.fact.seq) not in self.taken_back]
         self.facts: Sequence[_Effective] = effective
         self.filing = next((e.fact for e in effective if e.fact.kind == SUBMITTED), None)
         self.holdings = _holdings(effective)
         self.agency = self.holdings[-1].agency if self.holdings else None
         self.source_ref = next((e.fact.source_ref for e in effective if e.fact.source_ref), None)
 
-    def holders(self, candidates: Sequence[Rule]) -> Sequence[_Holding | None]:
+    @property
+    def promised(self) -> datetime | None:
+        """The instant that the source promised, if any."""
+        return self.filing.given_due_at if self.filing else None
+
+    def holders(self, candidates: Sequence[Rule]) -> Sequence[Holding | None]:
         """Who may have a clock of this stage: each holder, and the citizen (None). Rules of one stage bind the same."""
         return self.holdings if candidates[0].bound is Bound.HOLDER else (None,)
 
-    def concerning(self, holding: _Holding | None) -> Sequence[_Effective]:
+    def concerning(self, holding: Holding | None) -> Sequence[_Effective]:
         """The facts that touch the clock of a holder; for the citizen's clock all."""
         if holding is None:
             return self.facts
@@ -129,6 +173,16 @@ class _Case:
         return begun[-1].assignment if begun else own[0].assignment if own else None
 
 
+def _taken_back(effective: Sequence[_Effective]) -> dict[tuple[str, int], tuple[_Effective, datetime]]:
+    """The facts that their own source has withdrawn, each with the instant of its withdrawal."""
+    withdrawals = {(e.fact.source, e.fact.withdraws): e.at for e in reversed(effective) if e.fact.withdraws is not None}
+    return {
+        key: (e, withdrawals[key])
+        for e in effective
+        if (key := (e.fact.source, e.fact.seq)) in withdrawals and e.fact.kind not in (SUBMITTED, ROUTED, WITHDRAWN)
+    }
+
+
 def effective_at(fact: Fact, backdating: Backdating) -> datetime:
     """The instant of receipt, or the earlier instant claimed by one who may backdate."""
     if fact.occurred_at < fact.received_at and backdating.allows(fact):
@@ -136,7 +190,7 @@ def effective_at(fact: Fact, backdating: Backdating) -> datetime:
     return fact.received_at
 
 
-def _holdings(effective: Sequence[_Effective]) -> Sequence[_Holding]:
+def _holdings(effective: Sequence[_Effective]) -> Sequence[Holding]:
     """Assignments in the order of their numbers; each ends when the next begins, whatever their arrival."""
     first: dict[int, _Effective] = {}
     for e in effective:
@@ -147,22 +201,67 @@ def _holdings(effective: Sequence[_Effective]) -> Sequence[_Holding]:
     numbers = sorted(first)
     starts = [first[number] for number in numbers]
     ends = [*(e.at for e in starts[1:]), None]
-    return [_Holding(n, e.fact.agency, e.at, end) for n, e, end in zip(numbers, starts, ends, strict=True)]
+    return [Holding(n, e.fact.agency, e.at, end) for n, e, end in zip(numbers, starts, ends, strict=True)]
 
 
 def _clock(
-    case: _Case, candidates: Sequence[Rule], calendars: Calendars, holding: _Holding | None, now: datetime
+    case: _Case, candidates: Sequence[Rule], calendars: Calendars, holding: Holding | None, now: datetime
 ) -> Clock | None:
     """The clock of one stage for one holder: by the first rule that has a start, is in force that day, and covers."""
-    agency = holding.agency if holding else case.agency
     concerning = case.concerning(holding)
+    found = _deciding(case, candidates, calendars, holding, concerning)
+    if found is not None:
+        rule, calendar, start = found
+        return _run(case, rule, calendar, holding, start=start, facts=concerning, now=now)
+    return _never_begun(case, candidates, calendars, holding) if case.taken_back else None
+
+
+def _deciding(
+    case: _Case,
+    candidates: Sequence[Rule],
+    calendars: Calendars,
+    holding: Holding | None,
+    concerning: Sequence[_Effective],
+) -> tuple[Rule, Calendar, datetime] | None:
+    """The rule that decides, the calendar it counts by, and the instant of its start."""
+    agency = holding.agency if holding else case.agency
     for rule in candidates:
         start = next((e.at for e in concerning if e.fact.kind in rule.starts), None)
         if start is None or not rule.applies.covers(case.filing, agency):
             continue
         calendar = calendars.of(rule.calendar, agency if holding else None)
         if rule.in_force(calendar.local(start).date()):
-            return _run(case, rule, calendar, holding, start=start, facts=concerning, now=now)
+            return rule, calendar, start
+    return None
+
+
+def _never_begun(
+    case: _Case, candidates: Sequence[Rule], calendars: Calendars, holding: Holding | None
+) -> Clock | None:
+    """A clock that only facts taken back had started: it may have been said to run, so it is said to be cancelled."""
+    agency = holding.agency if holding else case.agency
+    for begun, withdrawn_at in case.taken_back.values():
+        if holding is not None and begun.fact.agency != holding.agency:
+            continue
+        for rule in candidates:
+            calendar = calendars.of(rule.calendar, agency if holding else None)
+            begins = begun.fact.kind in rule.starts and rule.applies.covers(case.filing, agency)
+            if begins and rule.term.unit is not Unit.GIVEN and rule.in_force(calendar.local(begun.at).date()):
+                due_at = due(rule.term, calendar, begun.at)
+                holder = holding.assignment if holding else CITIZEN
+                return Clock(
+                    rule.stage,
+                    holder,
+                    agency,
+                    rule,
+                    calendar,
+                    begun.at,
+                    due_at,
+                    State.CANCELLED,
+                    ended_at=withdrawn_at,
+                    ended_by=WITHDRAWN,
+                    source_ref=case.source_ref,
+                )
     return None
 
 
@@ -170,7 +269,7 @@ def _run(
     case: _Case,
     rule: Rule,
     calendar: Calendar,
-    holding: _Holding | None,
+    holding: Holding | None,
     *,
     start: datetime,
     facts: Sequence[_Effective],
@@ -180,7 +279,7 @@ def _run(
     pauses: tuple[Pause, ...] = ()
     extension = 0
     if rule.term.unit is Unit.GIVEN:
-        due_at = case.filing.given_due_at if case.filing else None
+        due_at = case.promised
         if due_at is None:
             return None  # the source promised nothing
     else:
@@ -198,7 +297,7 @@ def _run(
         holding.assignment if holding else CITIZEN,
         holding.agency if holding else case.agency,
         rule,
-        None if rule.term.unit in (Unit.GIVEN, Unit.HOUR) else calendar,
+        None if rule.term.unit is Unit.GIVEN else calendar,
         start,
         due_at,
         state,
@@ -211,7 +310,7 @@ def _run(
 
 
 def _end(
-    due_at: datetime | None, stop: _Effective | None, holding: _Holding | None, now: datetime
+    due_at: datetime | None, stop: _Effective | None, holding: Holding | None, now: datetime
 ) -> tuple[State, datetime | None, str | None]:
     """How the clock stands: met by a stop in time, cancelled by a transfer in time and before any stop, breached, or not
     yet ended. An answer that came too late is kept beside the breach."""

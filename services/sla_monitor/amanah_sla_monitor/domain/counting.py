@@ -33,15 +33,9 @@ def due(
     """When the clock runs out, in UTC. None: an open pause leaves no such instant. OutOfCalendar: beyond all calendars."""
     try:
         if term.unit is Unit.HOUR:
-            return _due_by_hours(term, start, pauses, extension)
-        if term.unit is Unit.MONTH:
-            return _due_instant(term, calendar, month_day(term, calendar, start, extension))
-        if not pauses:
-            return _due_instant(
-                term, calendar, _nth(term, calendar, _first_rank(term, calendar, start) + term.length + extension)
-            )
+            return run_hours(term, start, timedelta(hours=term.length + extension), pauses)
         count = count_days(term, calendar, start, pauses, extension)
-        return None if count is None else _due_instant(term, calendar, count.last_day)
+        return None if count.standing else _due_instant(term, calendar, count.last_day)
     except OverflowError as overflow:
         raise OutOfCalendar(f"{term.length + extension} {term.unit} from {start} is no date") from overflow
 
@@ -63,44 +57,71 @@ def merged(pauses: Sequence[Pause]) -> list[Pause]:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The outcome of counting days: where it began, where it ended, and the ranges of ranks that pauses excluded."""
+    """The outcome of counting days: where it began, how far it came, and the ranges of ranks that pauses excluded."""
 
     first_rank: int
     """Days up to this rank are not counted: they end with the effective start day."""
     last_rank: int
+    """Of the n-th counted day; of a count that stands, of the last day before."""
     last_day: int
-    excluded: tuple[tuple[int, int], ...]
-    """Each (a, b]: ranks a+1 … b."""
+    excluded: tuple[tuple[int, int], ...] = ()
+    """Each (a, b]: ranks a+1 … b. In order, none overlapping."""
+    standing: Pause | None = None
+    """The open pause that holds the count, which then has no end."""
+
+    @property
+    def reached(self) -> int:
+        """How many days have been counted."""
+        return self.last_rank - self.first_rank - sum(b - a for a, b in self.excluded)
+
+    def rank(self, number: int) -> int | None:
+        """The rank of the so-manieth counted day; None for one that the count has not come to."""
+        rank = self.first_rank + number
+        for a, b in self.excluded:
+            if rank > a:
+                rank += b - a
+        return rank if number > 0 and rank <= self.last_rank else None
 
 
 def count_days(
-    term: Term, calendar: Calendar, start: datetime, pauses: Sequence[Pause], extension: int
-) -> Count | None:
-    """Counts days; None while an open pause leaves no end."""
+    term: Term, calendar: Calendar, start: datetime, pauses: Sequence[Pause] = (), extension: int = 0
+) -> Count:
+    """Counts days or months. Not for hours."""
+    if term.unit is Unit.MONTH:
+        first = effective_start_day(term, calendar, start) - term.start_day_counts
+        last = month_day(term, calendar, start, extension)
+        return Count(first, last, last)
     first = _first_rank(term, calendar, start)
     target = first + term.length + extension
     if not pauses:
-        return Count(first, target, _nth(term, calendar, target), ())
+        return Count(first, target, nth_day(term, calendar, target))
     excluded: list[tuple[int, int]] = []
     covered, budget = first, term.pause_budget
-    for pause in merged(pauses):
-        begin = max(rank_of(term, calendar, calendar.local(pause.start).toordinal() - 1), covered)
-        if begin >= target or pause.start > _due_instant(term, calendar, _nth(term, calendar, target)):
+    for pause in merged([p for p in pauses if p.end is None or p.end > start]):
+        if pause.start > _due_instant(term, calendar, nth_day(term, calendar, target)):
             break  # the term had run out before this pause could stop it, and so before every later one
-        if pause.end is not None:
-            end = rank_of(term, calendar, calendar.local(pause.end).toordinal() - 1)
-        elif budget is None:
-            return None
-        else:
-            end = begin + budget
-        if budget is not None:
-            end = min(end, begin + budget)
+        paused_on = calendar.local(max(pause.start, start)).toordinal()
+        begin = max(rank_of(term, calendar, paused_on - 1), covered)
+        if begin >= target:
+            break
+        end = _excluded_to(term, calendar, pause, begin, budget)
+        if end is None:
+            return Count(first, begin, paused_on - 1, tuple(excluded), pause)
         if end > begin:
             excluded.append((begin, end))
             target += end - begin
             covered = end
             budget = None if budget is None else budget - (end - begin)
-    return Count(first, target, _nth(term, calendar, target), tuple(excluded))
+    return Count(first, target, nth_day(term, calendar, target), tuple(excluded))
+
+
+def _excluded_to(term: Term, calendar: Calendar, pause: Pause, begin: int, budget: int | None) -> int | None:
+    """The rank up to which a pause excludes days: of the day before its resumption, as far as the budget goes. None: an open
+    pause without a budget has no such rank."""
+    if pause.end is None:
+        return None if budget is None else begin + budget
+    end = rank_of(term, calendar, calendar.local(pause.end).toordinal() - 1)
+    return end if budget is None else min(end, begin + budget)
 
 
 def _first_rank(term: Term, calendar: Calendar, start: datetime) -> int:
@@ -128,7 +149,8 @@ def rank_of(term: Term, calendar: Calendar, ordinal: int) -> int:
     return calendar.rank(ordinal) if term.unit is Unit.WORKING_DAY else ordinal
 
 
-def _nth(term: Term, calendar: Calendar, rank: int) -> int:
+def nth_day(term: Term, calendar: Calendar, rank: int) -> int:
+    """The day of a rank: the inverse of `rank_of` on counting days."""
     return calendar.nth(rank) if term.unit is Unit.WORKING_DAY else rank
 
 
@@ -143,22 +165,19 @@ def _due_instant(term: Term, calendar: Calendar, ordinal: int) -> datetime:
 # -- hours and months ----------------------------------------------------------------------------------------------------
 
 
-def _due_by_hours(term: Term, start: datetime, pauses: Sequence[Pause], extension: int) -> datetime | None:
-    """Start plus hours plus the exact time paused. In UTC, so that a change of the clocks adds or takes nothing."""
+def run_hours(term: Term, start: datetime, length: timedelta, pauses: Sequence[Pause]) -> datetime | None:
+    """When so much time has run: start plus length plus the exact time paused. In UTC, so that a change of the clocks adds
+    or takes nothing. None: an open pause holds it."""
     begin = start.astimezone(UTC)
-    end = begin + timedelta(hours=term.length + extension)
+    end = begin + length
     budget = None if term.pause_budget is None else timedelta(days=term.pause_budget)
     for pause in merged(pauses):
         if pause.start > end:
             break
-        if pause.end is None and budget is None:
+        stood = budget if pause.end is None else max(pause.end - max(pause.start, begin), timedelta())
+        if stood is None:
             return None
-        if pause.end is None:
-            stood = budget
-        else:
-            stood = max(pause.end - max(pause.start, begin), timedelta())
-            stood = stood if budget is None else min(stood, budget)
-        assert stood is not None
+        stood = stood if budget is None else min(stood, budget)
         end += stood
         budget = None if budget is None else budget - stood
     return end

@@ -1,16 +1,15 @@
 """Explanation: each day of a count, counted or skipped, and why; anyone can recompute the date from it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from amanah_sla_monitor.domain.calendars import Calendar
-from amanah_sla_monitor.domain.counting import Count, Pause, count_days, effective_start_day, merged, month_day, rank_of
+from amanah_sla_monitor.domain.counting import Count, Pause, count_days, due, effective_start_day, merged
 from amanah_sla_monitor.domain.rules import CutOff, Roll, Term, Unit
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(NamedTuple):
     """One day of an explanation."""
 
     day: date
@@ -21,11 +20,13 @@ class Day:
 def explain(
     term: Term, calendar: Calendar, start: datetime, pauses: Sequence[Pause] = (), extension: int = 0
 ) -> tuple[Day, ...]:
-    """Each day from the day of receipt to the due day, counted or skipped, and why. Hour terms have no days to show, and
-    an unended count is shown to the day before the pause that holds it."""
-    if term.unit is Unit.HOUR or term.unit is Unit.GIVEN:
+    """Each day from the day of receipt to the due day, counted or skipped, and why. A count that a pause holds is shown to
+    the day of this pause. Of a date that the source promised there is no count to show."""
+    if term.unit is Unit.GIVEN:
         return ()
     first_day = calendar.local(start).toordinal()
+    if term.unit is Unit.HOUR:
+        return tuple(_days_of_hours(term, calendar, start, pauses=pauses, extension=extension, first_day=first_day))
     effective = effective_start_day(term, calendar, start)
     days = [
         _before_the_count(term, calendar, ordinal, first_day, effective) for ordinal in range(first_day, effective + 1)
@@ -33,7 +34,12 @@ def explain(
     if term.start_day_counts:
         days.pop()
         effective -= 1
-    days.extend(_days_of_count(term, calendar, start, pauses=pauses, extension=extension, after=effective))
+    count = count_days(term, calendar, start, pauses, extension)
+    days.extend(_days_of_count(term, calendar, count, effective))
+    if count.standing is None:
+        days.extend(_rolled_days(term, calendar, count.last_day))
+    else:
+        days.append(_standing(calendar, count.standing, max(effective, count.last_day) + 1))
     return tuple(days)
 
 
@@ -41,7 +47,7 @@ def _before_the_count(term: Term, calendar: Calendar, ordinal: int, first_day: i
     day = date.fromordinal(ordinal)
     if ordinal == effective:
         return Day(day, False, "start day: counting begins the day after")
-    off = calendar.reason_off(day)
+    off = calendar.why_off(ordinal)
     if off:
         return Day(
             day,
@@ -55,33 +61,26 @@ def _cut_off_words(term: Term) -> str:
     return "closing time" if isinstance(term.cut_off, CutOff) else f"{term.cut_off:%H:%M}"
 
 
-def _days_of_count(
-    term: Term, calendar: Calendar, start: datetime, *, pauses: Sequence[Pause], extension: int, after: int
-) -> Iterator[Day]:
-    shown = _shown(term, calendar, start, pauses, extension)
-    number = 0
-    for ordinal in range(after + 1, shown.last_day + 1):
+def _days_of_count(term: Term, calendar: Calendar, count: Count, after: int) -> Iterator[Day]:
+    working_days = term.unit is Unit.WORKING_DAY
+    rank, number, excluded = count.first_rank, 0, count.excluded
+    for ordinal in range(after + 1, count.last_day + 1):
         day = date.fromordinal(ordinal)
-        off = calendar.reason_off(day) if term.unit is Unit.WORKING_DAY else None
-        rank = rank_of(term, calendar, ordinal)
+        off = calendar.why_off(ordinal) if working_days else None
         if off:
             yield Day(day, False, off)
-        elif any(a < rank <= b for a, b in shown.excluded):
+            continue
+        rank += 1
+        if excluded and any(a < rank <= b for a, b in excluded):
             yield Day(day, False, "paused at the end of the day")
         else:
             number += 1
             yield Day(day, True, f"day {number}")
-    yield from _rolled_days(term, calendar, shown.last_day)
 
 
-def _shown(term: Term, calendar: Calendar, start: datetime, pauses: Sequence[Pause], extension: int) -> Count:
-    """The count to show: whole, or as far as it came before an open pause."""
-    if term.unit is Unit.MONTH:
-        last = month_day(term, calendar, start, extension)
-        return Count(0, last, last, ())
-    return count_days(term, calendar, start, pauses, extension) or _count_up_to_open_pause(
-        term, calendar, start, pauses
-    )
+def _standing(calendar: Calendar, pause: Pause, ordinal: int) -> Day:
+    since = calendar.local(pause.start)
+    return Day(date.fromordinal(ordinal), False, f"the clock stands since {since:%Y-%m-%d %H:%M} and has no end yet")
 
 
 def _rolled_days(term: Term, calendar: Calendar, last: int) -> Iterator[Day]:
@@ -91,20 +90,20 @@ def _rolled_days(term: Term, calendar: Calendar, last: int) -> Iterator[Day]:
     end = calendar.nth(calendar.rank(last) + 1)
     for ordinal in range(last + 1, end + 1):
         day = date.fromordinal(ordinal)
-        yield Day(day, False, calendar.reason_off(day) or "the due date was a day off and moves to this working day")
+        yield Day(day, False, calendar.why_off(ordinal) or "the due date was a day off and moves to this working day")
 
 
-def _count_up_to_open_pause(term: Term, calendar: Calendar, start: datetime, pauses: Sequence[Pause]) -> Count:
-    """What has been counted before the pause that still stands."""
-    *closed, standing = merged(pauses)
-    eve = calendar.local(standing.start).toordinal() - 1
-    first = rank_of(term, calendar, effective_start_day(term, calendar, start)) - term.start_day_counts
-    excluded = tuple(
-        (
-            rank_of(term, calendar, calendar.local(p.start).toordinal() - 1),
-            rank_of(term, calendar, calendar.local(p.end).toordinal() - 1),
-        )
-        for p in closed
-        if p.end is not None
-    )
-    return Count(first, rank_of(term, calendar, eve), eve, excluded)
+def _days_of_hours(
+    term: Term, calendar: Calendar, start: datetime, *, pauses: Sequence[Pause], extension: int, first_day: int
+) -> Iterator[Day]:
+    """Hours run through every day, also a day off; a day is counted if any time ran on it."""
+    end = due(term, calendar, start, pauses, extension)
+    spans = [p for p in merged(pauses) if end is None or p.start <= end]
+    shown = end - timedelta(microseconds=1) if end is not None else max(start, spans[-1].start)
+    for ordinal in range(first_day, calendar.local(shown).toordinal() + 1):
+        begins = max(start, calendar.end_of_day(ordinal - 1))
+        ends = min(end or calendar.end_of_day(ordinal), calendar.end_of_day(ordinal))
+        stood = any(p.start <= begins and (p.end is None or p.end >= ends) for p in spans) and term.pause_budget is None
+        touched = any(p.start < ends and (p.end is None or p.end > begins) for p in spans)
+        reason = "paused all day" if stood else "hours run, without the time paused" if touched else "hours run"
+        yield Day(date.fromordinal(ordinal), not stood, reason)

@@ -6,6 +6,9 @@ from datetime import datetime
 SUBMITTED = "complaint.submitted"
 ROUTED = "complaint.routed"
 
+WITHDRAWN = "fact.withdrawn"
+"""Whoever said something takes it back: `withdraws` is the number it had from the same source."""
+
 KINDS = frozenset({SUBMITTED, ROUTED, "case.acknowledged", "case.replied", "case.resolved", "case.declined"})
 """Facts that a rule may name as its start, stop, pause, resumption or extension: the stems of the events recorded."""
 
@@ -31,3 +34,4 @@ class Fact:
     visibility: str | None = None
     source_ref: str | None = None
     given_due_at: datetime | None = None
+    withdraws: int | None = None

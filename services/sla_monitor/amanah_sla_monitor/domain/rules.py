@@ -1,9 +1,10 @@
 """Rules: the law as data. What starts a clock, what stops it, how long it runs and how its days are counted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
+from functools import cached_property
 
 from amanah_sla_monitor.domain.facts import Fact
 
@@ -43,6 +44,19 @@ class DueAt(StrEnum):
     END_OF_DAY = "end_of_day"
     """The next local midnight, exclusive."""
     CLOSE_OF_BUSINESS = "close_of_business"
+
+
+class Basis(StrEnum):
+    """What kind of text a rule stands on. Of two limits for one thing the statute's binds; the other is shown beside it."""
+
+    STATUTE = "statute"
+    """Undang-undang, or a presidential regulation that carries one out."""
+    REGULATION = "regulation"
+    """Of a ministry or of the Ombudsman."""
+    POLICY = "policy"
+    """An operator's procedure or a statement; practice, not law."""
+    SOURCE = "source"
+    """A promise of whoever passed the case on."""
 
 
 class Roll(StrEnum):
@@ -115,7 +129,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """One level up after a breach, with its own limit."""
+    """One level up after a breach, with its own limit: so many days (or hours) after the due day (the due instant)."""
 
     level: int
     role: str
@@ -178,6 +192,13 @@ class Rule:
     thresholds: tuple[Threshold, ...] = ()
     escalations: tuple[Escalation, ...] = ()
     source: str | None = None
+    basis: Basis = Basis.POLICY
+    actor: str | None = None
+    """Who must act, in the words of the law."""
+    caveat: str | None = None
+    """What of this rule is a reading of ours, or in doubt; said with every date that it gives."""
+    runs: bool = True
+    """False: no clock is kept by it, since nobody tells us of its facts yet; it serves the calculator."""
 
     def in_force(self, day: date) -> bool:
         """Whether a clock that starts on this local day is counted by this version."""
@@ -196,23 +217,48 @@ class Backdating:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """A rule that is known to exist while its length is not, or is no time: nobody can count by it."""
+
+    id: str
+    stage: str
+    law: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Rules:
     """The rules of a pack by stage, in the order of the file: within a stage the first that is in force and covers wins."""
 
     by_stage: Mapping[str, tuple[Rule, ...]]
+    """Those that clocks are kept by."""
     backdating: Backdating = field(default_factory=Backdating)
+    still: tuple[Rule, ...] = ()
+    """Those that only the calculator counts by."""
+    unknown: Mapping[str, Unknown] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Rule]:
-        return (rule for rules in self.by_stage.values() for rule in rules)
+        yield from (rule for rules in self.by_stage.values() for rule in rules)
+        yield from self.still
 
-    def find(self, rule_id: str) -> Rule | None:
-        """The newest version of a rule."""
-        return max((r for r in self if r.id == rule_id), key=lambda r: r.valid_from, default=None)
+    def find(self, rule_id: str, day: date | None = None) -> Rule | None:
+        """The version of a rule that was in force on a day; else, and without a day, the newest."""
+        versions = self._versions.get(rule_id, ())
+        return max(versions, key=lambda r: (day is not None and r.in_force(day), r.valid_from), default=None)
+
+    @cached_property
+    def _versions(self) -> Mapping[str, Sequence[Rule]]:
+        by_id: dict[str, list[Rule]] = {}
+        for rule in self:
+            by_id.setdefault(rule.id, []).append(rule)
+        return by_id
 
 
-def rules(*each: Rule, backdating: Backdating | None = None) -> Rules:
+def rules(*each: Rule, backdating: Backdating | None = None, unknown: Iterable[Unknown] = ()) -> Rules:
     """Groups rules by stage, keeping their order."""
     by_stage: dict[str, tuple[Rule, ...]] = {}
     for rule in each:
-        by_stage[rule.stage] = (*by_stage.get(rule.stage, ()), rule)
-    return Rules(by_stage, backdating or Backdating())
+        if rule.runs:
+            by_stage[rule.stage] = (*by_stage.get(rule.stage, ()), rule)
+    still = tuple(rule for rule in each if not rule.runs)
+    return Rules(by_stage, backdating or Backdating(), still, {u.id: u for u in unknown})
