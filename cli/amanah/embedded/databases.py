@@ -57,8 +57,8 @@ async def make_virtual(database: str, start: Any) -> None:
 def _lived(database: str, why: str) -> Fault:
     name = urlsplit(database).path.strip("/")
     return Fault(
-        f"The database {name} holds another deployment ({why}), and time in it cannot begin anew. Drop the databases amanah_* "
-        "and the topics amanah.* of these servers, or give others."
+        f"The database {name} holds another deployment ({why}), and time in it cannot begin anew. Drop the databases "
+        "amanah_* and the topics amanah.* of these servers, or give others."
     )
 
 

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.ledger_service import record
 
@@ -11,7 +11,6 @@ from amanah_chassis.parked import origin_of, origin_row, pack_headers, unpack_he
 NAMES = st.text(max_size=10) | st.binary(max_size=10).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 
 
-@settings(max_examples=40)
 @given(st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=20))))
 def test_headers_come_back_whole(headers: list[tuple[str, bytes | None]]) -> None:
     assert unpack_headers(pack_headers(headers)) == tuple(headers)

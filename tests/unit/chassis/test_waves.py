@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amanah_chassis.waves import plan
@@ -65,7 +65,6 @@ def test_plan(case: str) -> None:
     assert (planned.waves, planned.ahead, planned.behind, planned.after) == (waves, ahead, behind, after)
 
 
-@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from([A, B]), st.integers(0, 6), st.sampled_from(["s", "t"])), max_size=30))
 def test_every_delivery_has_one_fate_and_streams_move_one_by_one(raw: list[tuple[UUID, int, str]]) -> None:
     items = [Item(*one) for one in raw]

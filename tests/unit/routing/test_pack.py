@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +116,10 @@ def home() -> tuple[Registry, tuple[Rule, ...]]:
     return agencies, load_rules(project.pack("id"), agencies)
 
 
+@cache
 def places() -> dict[str, str]:
     """Code of each of the fourteen governments to the code of its head."""
-    listed = yaml.safe_load((project.pack("id") / "agencies.yaml").read_text())["agencies"]
+    listed = yaml.load((project.pack("id") / "agencies.yaml").read_text(), yaml.CSafeLoader)["agencies"]
     heads = {agency["government"]: agency["code"] for agency in listed if agency["kind"] == "government"}
     with (REFERENCE / "kalsel_kabkota.csv").open(newline="") as table:
         return {row["kode"]: heads[row["kode"]] for row in csv.DictReader(table)}

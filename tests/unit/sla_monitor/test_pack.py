@@ -7,7 +7,9 @@ import pytest
 from tests.unit.sla_monitor.cases import at
 
 from amanah_chassis.errors import Misconfigured
+from amanah_sla_monitor.domain.calendars import Calendars
 from amanah_sla_monitor.domain.counting import due
+from amanah_sla_monitor.domain.rules import Rules
 from amanah_sla_monitor.pack import load_calendars, load_rules
 
 PACKS = Path(__file__).parents[3] / "packs"
@@ -17,6 +19,12 @@ PACKS = Path(__file__).parents[3] / "packs"
 def test_the_packs_load(pack: str) -> None:
     calendars = load_calendars(PACKS / pack)
     assert list(load_rules(PACKS / pack, calendars))
+
+
+@pytest.fixture(scope="module")
+def indonesian() -> tuple[Calendars, Rules]:
+    calendars = load_calendars(PACKS / "id")
+    return calendars, load_rules(PACKS / "id", calendars)
 
 
 @pytest.mark.parametrize(
@@ -29,9 +37,9 @@ def test_the_packs_load(pack: str) -> None:
         ("UU25-50-1", "2026-03-16 23:30", date(2026, 5, 15)),
     ],
 )
-def test_indonesian_law(rule_id: str, start: str, last_day: date) -> None:
-    calendars = load_calendars(PACKS / "id")
-    rule = load_rules(PACKS / "id", calendars).find(rule_id)
+def test_indonesian_law(indonesian: tuple[Calendars, Rules], rule_id: str, start: str, last_day: date) -> None:
+    calendars, rules = indonesian
+    rule = rules.find(rule_id)
     assert rule is not None
     calendar = calendars.of(rule.calendar, None)
     end = due(rule.term, calendar, at(start))

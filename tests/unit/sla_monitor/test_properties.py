@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.sla_monitor.cases import (
     CALENDARS,
@@ -26,7 +26,6 @@ from amanah_sla_monitor.domain.explanation import explain
 from amanah_sla_monitor.domain.facts import Fact
 from amanah_sla_monitor.domain.rules import Term, Unit, rules, term
 
-quick = settings(max_examples=70, deadline=None)
 fine = st.integers(0, 60 * 24 * 40).map(minutes)
 coarse = st.integers(0, 14).map(lambda n: minutes(n * 60 * 12))
 # Mostly on the same few instants, so that facts meet each other and a due instant exactly.
@@ -73,7 +72,6 @@ def histories(draw: st.DrawFn) -> list[Fact]:
     return facts
 
 
-@quick
 @given(histories(), st.randoms(use_true_random=False), offsets)
 def test_any_order_and_any_duplicates_give_the_same_clocks(facts: list[Fact], chance: object, later: timedelta) -> None:
     now = EPOCH + later
@@ -91,7 +89,6 @@ SAID = {
 }
 
 
-@quick
 @given(histories(), st.randoms(use_true_random=False))
 def test_whatever_the_arrival_what_is_said_tells_the_truth(facts: list[Fact], chance: object) -> None:
     """Facts arrive one by one, in any order, with ticks between. Whoever has only heard what was said knows how each clock
@@ -124,7 +121,6 @@ def test_whatever_the_arrival_what_is_said_tells_the_truth(facts: list[Fact], ch
     }
 
 
-@quick
 @given(histories(), offsets)
 def test_no_breach_is_early_and_none_stands_against_a_stop_in_time(facts: list[Fact], later: timedelta) -> None:
     now = EPOCH + later
@@ -168,7 +164,6 @@ def day_by_day(t: Term, calendar: Calendar, start: datetime, spans: list[Pause])
     return day
 
 
-@quick
 @given(terms, office, instants, pauses())
 def test_counting_equals_walking_day_by_day(t: Term, calendar: Calendar, start: datetime, spans: list[Pause]) -> None:
     end = due(t, calendar, start, spans)
@@ -180,7 +175,6 @@ def test_counting_equals_walking_day_by_day(t: Term, calendar: Calendar, start: 
     assert counted[-1].day == expected, "the receipt ends on the due day"
 
 
-@quick
 @given(terms, office, instants, st.integers(1, 40), st.integers(0, 1439), st.integers(0, 1439))
 def test_a_pause_within_one_day_changes_nothing(
     t: Term, calendar: Calendar, start: datetime, days: int, a: int, b: int
@@ -190,7 +184,6 @@ def test_a_pause_within_one_day_changes_nothing(
     assert due(t, calendar, start, [pause]) == due(t, calendar, start)
 
 
-@quick
 @given(terms, office, instants, pauses())
 def test_a_pause_never_brings_a_deadline_forward(
     t: Term, calendar: Calendar, start: datetime, spans: list[Pause]
@@ -201,7 +194,6 @@ def test_a_pause_never_brings_a_deadline_forward(
     assert paused >= plain
 
 
-@quick
 @given(terms, office, instants, pauses(), st.integers(0, 30))
 def test_a_budget_bounds_what_pauses_can_do(
     t: Term, calendar: Calendar, start: datetime, spans: list[Pause], budget: int
