@@ -27,11 +27,16 @@ DRAWN = f"{flow.BEGIN}\n"
 
 @cache
 def _files() -> tuple[str, ...]:
-    """Everything in the checkout that git does not ignore, whether committed yet or not."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    )
-    return tuple(name for name in listed.stdout.decode().splitlines() if (ROOT / name).is_file())
+    """Everything in the checkout that git does not ignore, whether committed yet or not; without git, what is not hidden."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        paths = (path.relative_to(ROOT) for path in ROOT.rglob("*"))
+        names = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
+    else:
+        names = listed.stdout.decode().splitlines()
+    return tuple(name for name in sorted(names) if (ROOT / name).is_file() and not name.endswith(".pyc"))
 
 
 @cache
