@@ -83,8 +83,8 @@ class Calendar:
     years: Mapping[int, str] | None = None
     """How well the holidays of each year are known: empty once they are decreed, else what is to be said of them. None: the
     calendar makes no claim, so nothing is said."""
-    _midnights: dict[int, datetime] = field(default_factory=dict, repr=False, compare=False)
-    _reasons: dict[int, str | None] = field(default_factory=dict, repr=False, compare=False)
+    _midnights: dict[int, datetime] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _reasons: dict[int, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def label(self) -> str:
@@ -115,8 +115,15 @@ class Calendar:
             raise self._out_of_span() from None
 
     def working_day_after(self, day: date, n: int) -> date:
-        """The n-th working day after `day`."""
-        return date.fromordinal(self.nth(self.rank(day.toordinal()) + n))
+        """The n-th working day after `day`. Three look-ups, whatever n is."""
+        try:
+            offset, rank = day.toordinal() - _FIRST, n - 1
+            rank += self._ranks[offset]
+            if offset > 0 and rank >= 0:
+                return self._dates[rank]
+        except IndexError:
+            pass
+        raise self._out_of_span()
 
     def _out_of_span(self) -> OutOfCalendar:
         return OutOfCalendar(f"calendar {self.label} tells of {SPAN[0]} to {SPAN[1]} only")
@@ -181,6 +188,11 @@ class Calendar:
         hours = self.hours(day)
         return self._at(day, hours[0][0]) if hours else None
 
+    def openings(self, ordinal: int) -> list[datetime]:
+        """When each block of that day's office hours begins, in UTC."""
+        day = date.fromordinal(ordinal)
+        return [self._at(day, opens) for opens, _ in self.hours(day)]
+
     def closing(self, ordinal: int) -> datetime | None:
         """When the office closes on that day, in UTC; None on a day off."""
         day = date.fromordinal(ordinal)
@@ -219,6 +231,11 @@ class Calendar:
                 kept + [o for o in special if SPAN[0] <= (d := date.fromordinal(o)) <= SPAN[1] and self.hours(d)]
             )
         return array("l", days)
+
+    @cached_property
+    def _dates(self) -> Sequence[date]:
+        """The working days as dates."""
+        return [date.fromordinal(ordinal) for ordinal in self._working]
 
     @cached_property
     def _ranks(self) -> Sequence[int]:

@@ -62,15 +62,16 @@ def _of_hours(
 
 def _office_moment(calendar: Calendar, instant: datetime, start: datetime, end: datetime) -> datetime | None:
     """The instant itself in office hours; else the next opening before `end`; else the last opening between start and it."""
-    if calendar.is_open(instant):
+    if instant < end and calendar.is_open(instant):
         return instant
     ordinal = calendar.local(instant).toordinal()
-    rank = calendar.rank(ordinal)
-    today = calendar.opening(ordinal)
-    following = today if today is not None and today > instant else calendar.opening(calendar.nth(rank + 1))
+    before, after = calendar.rank(ordinal - 1), calendar.rank(ordinal)
+    blocks = calendar.openings(ordinal)
+    following = next((o for o in blocks if o > instant), None) or calendar.opening(calendar.nth(after + 1))
     if following is not None and following < end:
         return following
-    last = calendar.opening(calendar.nth(rank))
+    begun = [o for o in blocks if o <= instant and o < end]
+    last = begun[0] if begun else calendar.opening(calendar.nth(before))
     return last if last is not None and last > start else None
 
 
