@@ -3,4 +3,6 @@
 lines.py     what a bench says: one JSON object a line
 fill.py      puts events on a topic, quickly
 consume.py   one consumer with its database effects
+burst.py     many deadlines at one instant
+calendar.py  the n-th working day
 """

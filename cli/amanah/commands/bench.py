@@ -1,6 +1,7 @@
 """`amanah bench`: figures beside a bare loop of the same run, one JSON object a line on stdout."""
 
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,9 +36,38 @@ def consume(*, events: int = 100_000, rounds: int = 3, json: Json = False) -> No
     _run(lambda stack, progress: measure(stack, events, rounds, progress), quiet=json)
 
 
-def _run(measure: "Callable[[Stack, Progress], Awaitable[Line]]", *, quiet: bool) -> None:
-    """On servers of its own, in a directory that is deleted afterwards."""
-    import sys
+@app.command
+def burst(*, deadlines: int = 100_000, rounds: int = 3, json: Json = False) -> None:
+    """Deadlines due at one instant: breaches per second from that instant to the last breach event in Kafka.
+
+    Parameters
+    ----------
+    deadlines
+        How many fall due at the instant.
+    rounds
+        Rounds of each; figures are medians.
+    """
+    from amanah.bench.burst import burst as measure
+
+    _run(lambda stack, progress: measure(stack, deadlines, rounds, progress), ("sla_monitor",), quiet=json)
+
+
+@app.command
+def calendar(*, rounds: int = 5, json: Json = False) -> None:
+    """The n-th working day: answers per second, beside the loop of the `holidays` library. Needs no servers.
+
+    Parameters
+    ----------
+    rounds
+        Rounds of each; figures are medians.
+    """
+    from amanah.bench.calendar import calendar as measure
+
+    _say(measure(project.pack("id"), rounds), quiet=json)
+
+
+def _run(measure: "Callable[[Stack, Progress], Awaitable[Line]]", services: Sequence[str] = (), *, quiet: bool) -> None:
+    """On servers of its own, with these services, in a directory that is deleted afterwards."""
     import tempfile
 
     from amanah.progress import shown
@@ -45,7 +75,11 @@ def _run(measure: "Callable[[Stack, Progress], Awaitable[Line]]", *, quiet: bool
 
     project.STATE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=project.STATE) as data, shown() as progress:
-        line = run(_measure(Path(data), measure, progress))
+        line = run(_measure(Path(data), measure, services, progress))
+    _say(line, quiet=quiet)
+
+
+def _say(line: "Line", *, quiet: bool) -> None:
     if not quiet:
         print(
             f"{line.bench}: {line.figure:,.0f} {line.unit}; bare loop {line.bare:,.0f}; ratio {line.ratio}",
@@ -54,9 +88,14 @@ def _run(measure: "Callable[[Stack, Progress], Awaitable[Line]]", *, quiet: bool
     print(line.as_json(), flush=True)
 
 
-async def _measure(data: Path, measure: "Callable[[Stack, Progress], Awaitable[Line]]", progress: "Progress") -> "Line":
+async def _measure(
+    data: Path,
+    measure: "Callable[[Stack, Progress], Awaitable[Line]]",
+    services: Sequence[str],
+    progress: "Progress",
+) -> "Line":
     from amanah.embedded.stack import Options, Stack
 
-    options = Options(services=(), start_services=False, sinks=False)
+    options = Options(services=services, start_services=bool(services), sinks=False)
     async with Stack(data / "stack", project.pack("nyc311"), options, progress) as stack:
         return await measure(stack, progress)
