@@ -17,6 +17,7 @@ EVENTS: tuple[type[Event], ...] = (
     sla_monitor.DeadlineBreached,
     sla_monitor.DeadlineBreachWithdrawn,
     sla_monitor.DeadlineCancelled,
+    sla_monitor.OversightGap,
     notifier.NoticeSent,
     notifier.NoticeFailed,
 )

@@ -67,3 +67,30 @@ class DeadlineCancelled(DeadlineEvent):
     stem: ClassVar[str] = "deadline.cancelled"
 
     reason: Annotated[str, Field(description="What took its ground, in words.")]
+
+
+class OversightGap(Event):
+    """Oversight itself has a hole: a recount apart from the monitor differs from what was said, or no rule covers a case."""
+
+    stem: ClassVar[str] = "oversight.gap"
+    topic: ClassVar[str] = "amanah.deadlines"
+    audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.OMBUDSMAN})
+
+    reason: Annotated[
+        str,
+        Field(
+            description="A stable word: `breach_not_said`, `breach_said_in_error`, `breach_said_otherwise` (of another due"
+            " instant), `no_rule` (no deadline protects this complaint), `not_recounted` (it could not be counted again)."
+        ),
+    ]
+    detail: Annotated[str, Field(description="What differs, in words.")]
+    stage: Annotated[Stage | None, Field(description="The stage concerned; absent when it is the whole case.")] = None
+    holder: Annotated[
+        int | None, Field(ge=0, description="Assignment that the clock belongs to; 0 is the citizen's own.")
+    ] = None
+    rule: Annotated[str | None, Field(description="Id of the rule, where one is concerned.")] = None
+    rule_version: Annotated[str | None, Field(description="Version of the rule.")] = None
+    recounted_due_at: Annotated[
+        AwareDatetime | None, Field(description="The breach as recounted: the instant that passed unmet.")
+    ] = None
+    said_due_at: Annotated[AwareDatetime | None, Field(description="The breach as it was said.")] = None

@@ -14,6 +14,7 @@ from amanah_contracts.sla_monitor import (
     DeadlineCancelled,
     DeadlineMet,
     DeadlineStarted,
+    OversightGap,
 )
 from amanah_sla_monitor.api import make_api
 from amanah_sla_monitor.handlers import (
@@ -26,6 +27,7 @@ from amanah_sla_monitor.handlers import (
     on_complaint_submitted,
 )
 from amanah_sla_monitor.pack import load_calendars, load_rules
+from amanah_sla_monitor.reconciler.watch import run_heartbeat, run_reconciler
 from amanah_sla_monitor.settings import SlaMonitorSettings
 from amanah_sla_monitor.ticker import run_ticker
 
@@ -38,7 +40,7 @@ CONSUMES: dict[type[Event], Handler] = {
     CaseDeclined: on_case_declined,
 }
 PRODUCES: frozenset[type[Event]] = frozenset(
-    {DeadlineStarted, DeadlineMet, DeadlineBreached, DeadlineBreachWithdrawn, DeadlineCancelled}
+    {DeadlineStarted, DeadlineMet, DeadlineBreached, DeadlineBreachWithdrawn, DeadlineCancelled, OversightGap}
 )
 
 
@@ -56,5 +58,5 @@ SERVICE = Service(
     produces=PRODUCES,
     registry=REGISTRY,
     http=make_api,
-    background=(run_ticker,),
+    background=(run_ticker, run_heartbeat, run_reconciler),
 )
