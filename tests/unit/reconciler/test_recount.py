@@ -95,7 +95,9 @@ def test_other_units() -> None:
     assert due(rule("hour", 72), FIVE_DAY, start) == start + 72 * hour
     assert due(rule("hour", 72), FIVE_DAY, start, [(start + hour, start + 3 * hour)]) == start + 74 * hour
     assert due(rule("hour", 72), FIVE_DAY, start, [(start + hour, None)]) is None
-    assert due(rule("hour", 72), FIVE_DAY, start, [(start + 72 * hour, None)]) == start + 72 * hour
+    too_late = start + 72 * hour + timedelta(microseconds=1)
+    assert due(rule("hour", 72), FIVE_DAY, start, [(too_late, None)]) == start + 72 * hour
+    assert due(rule("hour", 72), FIVE_DAY, start, [(start + 72 * hour, None)]) is None, "not after the due instant"
 
 
 def test_extension_close_of_business_and_warnings() -> None:

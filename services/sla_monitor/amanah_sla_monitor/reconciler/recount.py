@@ -33,7 +33,7 @@ def in_time(rule: Rule, office: Office, start: datetime, pauses: Sequence[Pause]
     taken: list[Pause] = []
     for pause in merged(pauses):
         day = nth(rule, office, start, taken, length)
-        if day is None or pause[0] >= _instant(rule, office, day):
+        if day is None or pause[0] > _instant(rule, office, day):
             break
         taken.append(pause)
     return taken
@@ -95,8 +95,8 @@ def warning(
     extension: int = 0,
 ) -> datetime | None:
     """The opening of office hours of the ceil(p·n/100)-th counted day, of the n-th without a percentage. Never at night or
-    on a day off: then at the next opening, or, if that comes too late to warn of anything, at the last one before; and never
-    before the clock has started. None: there is no such moment."""
+    on a day off: then at the next opening, or, if that comes too late to warn of anything, at the last one before, if the
+    clock had started by then. None: there is no such moment."""
     if rule.unit in ("hour", "month"):
         return None  # said of counted days only
     length = rule.length + extension
@@ -110,8 +110,9 @@ def warning(
         later = office.opening(office.next_working(day))
         if later < too_late:
             return later
-    while not office.works(day):
-        day -= DAY
+        while not office.works(day):
+            day -= DAY
+        return office.opening(day) if office.opening(day) > start else None
     if office.opening(day) >= start:
         return office.opening(day)
     # Counting from the start day itself: the first moment of office hours that is left, if it comes in time.
@@ -169,7 +170,7 @@ def _hours_later(start: datetime, length: timedelta, pauses: Sequence[Pause]) ->
         if ends is not None and ends <= now:
             continue
         runs = max(begins - now, timedelta())
-        if runs >= left:
+        if runs > left:
             break
         left -= runs
         if ends is None:
