@@ -22,17 +22,18 @@ class Copy(NamedTuple):
     event_id: UUID
     topic: str
     audience: str
-    view: Audience | None
+    value: bytes
     traceparent: str | None
 
 
 def copies(event: Event, traceparent: str | None) -> Iterable[Copy]:
     """The owner's copy, and a reduced view for each audience that has a topic. One event has one id on every topic."""
-    event_id = uuid7()
-    yield Copy(event, event_id, event.topic, OWNER, None, traceparent)
+    event_id, whole = uuid7(), event.view(None)
+    yield Copy(event, event_id, event.topic, OWNER, whole, traceparent)
     for audience in event.audiences:
         if topic := audience_topic(audience, event.addressee):
-            yield Copy(event, event_id, topic, topic, audience, traceparent)
+            value = event.view(audience) if event.hidden.get(audience) else whole
+            yield Copy(event, event_id, topic, topic, value, traceparent)
 
 
 def audience_topic(audience: Audience, addressee: str | None) -> str | None:
@@ -62,7 +63,7 @@ async def write(db: Connection, emitted: Sequence[tuple[Event, str | None]], now
                 copy.event.type(),
                 numbers[stream],
                 copy.traceparent,
-                copy.event.view(copy.view),
+                copy.value,
                 now,
             )
         )
@@ -76,7 +77,7 @@ async def write(db: Connection, emitted: Sequence[tuple[Event, str | None]], now
 async def _reserve(db: Connection, wanted: Counter[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
     """Takes the next numbers of each stream; answers the last number already used. Rows are locked in one order, so two
     writers cannot deadlock, and the lock makes ids of one stream follow its commits."""
-    streams = sorted(wanted)
+    streams = sorted(wanted, key=lambda stream: (stream[0].int, stream[1]))
     rows = await db.fetch(
         """
         insert into chassis_stream as s (subject, audience, seq)

@@ -4,7 +4,9 @@ One relay a service is at work at a time (an advisory lock); the others stand by
 """
 
 import asyncio
+import zlib
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -79,21 +81,15 @@ class Relay:
     async def _send_batch(self, db: asyncpg.Connection) -> int:
         rows = await db.fetch(
             """
-            select id, event_id, topic, subject, type, seq, traceparent, value, created_at
+            select id, event_id::text, topic, subject::text, type, seq::text, traceparent, value, created_at
             from chassis_outbox where sent_at is null order by id limit $1
             """,
             BATCH,
         )
         if not rows:
             return 0
-        producer = await self._ready_producer()
-        sends = []
-        for row in rows:
-            headers = self._headers(row)
-            sends.append(
-                await producer.send(row["topic"], row["value"], key=str(row["subject"]).encode(), headers=headers)
-            )
-        await asyncio.wait_for(asyncio.gather(*sends), SEND_TIMEOUT_SECONDS)
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+            await asyncio.gather(*await self._hand_over(rows))
         await db.execute(
             "update chassis_outbox set sent_at = clock_timestamp() where id = any($1)", [row["id"] for row in rows]
         )
@@ -102,20 +98,46 @@ class Relay:
         self._pause = SHORTEST_PAUSE
         return len(rows)
 
+    async def _hand_over(self, rows: Sequence[asyncpg.Record]) -> list["asyncio.Future[Any]"]:
+        """Gives the rows to the producer in whole batches, in order for each partition; answers what to wait for. One by one
+        they would cost twice the time."""
+        producer = await self._ready_producer()
+        lanes: dict[tuple[str, int], list[asyncpg.Record]] = {}
+        counts: dict[str, int] = {}
+        for row in rows:
+            topic = row["topic"]
+            if topic not in counts:
+                counts[topic] = len(await producer.partitions_for(topic))
+            lanes.setdefault((topic, partition(row["subject"], counts[topic])), []).append(row)
+        sends: list[asyncio.Future[Any]] = []
+        for (topic, number), lane in lanes.items():
+            batch = producer.create_batch()
+            for row in lane:
+                record = {"key": row["subject"].encode(), "value": row["value"], "headers": self._headers(row)}
+                if batch.append(timestamp=None, **record) is None:
+                    sends.append(await _send(producer, batch, topic, number))
+                    batch = producer.create_batch()
+                    batch.append(timestamp=None, **record)
+            sends.append(await _send(producer, batch, topic, number))
+        return sends
+
     def _headers(self, row: asyncpg.Record) -> list[tuple[str, bytes]]:
         headers = [
             ("ce_specversion", b"1.0"),
-            ("ce_id", str(row["event_id"]).encode()),
+            ("ce_id", row["event_id"].encode()),
             ("ce_source", self._source),
             ("ce_type", row["type"].encode()),
             ("ce_time", row["created_at"].isoformat().encode()),
-            ("ce_subject", str(row["subject"]).encode()),
-            ("ce_sequence", str(row["seq"]).encode()),
+            ("ce_subject", row["subject"].encode()),
+            ("ce_sequence", row["seq"].encode()),
             ("content-type", b"application/json"),
         ]
-        with telemetry.span(f"publish {row['type']}", row["traceparent"]) as traceparent:
-            if traceparent:
-                headers.append(("traceparent", traceparent.encode()))
+        traceparent = row["traceparent"]
+        if telemetry.enabled():
+            with telemetry.span(f"publish {row['type']}", traceparent) as onward:
+                traceparent = onward
+        if traceparent:
+            headers.append(("traceparent", traceparent.encode()))
         return headers
 
     async def _ready_producer(self) -> AIOKafkaProducer:
@@ -138,6 +160,17 @@ class Relay:
         except FAULTS as error:
             log.warning("producer did not stop cleanly", extra={"error": type(error).__name__})
             await _end(producer)
+
+
+def partition(subject: str, count: int) -> int:
+    """Where all records of a subject lie on a topic: CRC-32 of the key, as librdkafka's `consistent` partitioner has it."""
+    return zlib.crc32(subject.encode()) % count
+
+
+async def _send(producer: AIOKafkaProducer, batch: Any, topic: str, number: int) -> "asyncio.Future[Any]":
+    batch.close()
+    sent: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=number)
+    return sent
 
 
 async def _end(producer: AIOKafkaProducer) -> None:

@@ -22,6 +22,7 @@ log = logger(__name__)
 
 LONGEST_SLEEP = 2.0
 """Seconds. Bounds the lateness of an instant that another process stored and died before its ticker came to it."""
+FIRST_BATCH = 32
 HELD_ROW_PAUSE = 0.005
 """Seconds before another look at rows that are due but held by a handler's transaction."""
 
@@ -45,9 +46,10 @@ async def run_ticker(monitor: Monitor, chassis: Chassis) -> None:
 async def _turn(monitor: Monitor, chassis: Chassis) -> None:
     """One look: fire what is due, then sleep until the next instant or a nudge."""
     monitor.asleep_until = None
-    limit = chassis.settings.ticker_batch
+    most: int = chassis.settings.ticker_batch
+    limit = min(FIRST_BATCH, most)  # so that the first of many need not wait for the thousandth to be written
     while await tick(chassis, limit) == limit:
-        pass
+        limit = min(limit * 4, most)
     monitor.looked_at = monotonic()
     async with chassis.pool.acquire() as db:
         earliest = await store.next_fire_at(db)
