@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -101,9 +102,13 @@ def _messages(consumer: Any, partitions: list[TopicPartition]) -> Iterator[Any]:
     """Records up to the present ends."""
     consumer.assign(partitions)
     open_ends = {(p.topic, p.partition) for p in partitions}
+    heard = monotonic()
     while open_ends:
-        batch = consumer.consume(10_000, timeout=PATIENCE_SECONDS)
-        if not batch:
+        # A batch that does not fill lasts until the timeout, so this is short, and patience is counted here.
+        batch = consumer.consume(10_000, timeout=0.1)
+        if batch:
+            heard = monotonic()
+        elif monotonic() > heard + PATIENCE_SECONDS:
             raise Fault(f"Kafka did not hand over {len(open_ends)} partitions within {PATIENCE_SECONDS:.0f} s.")
         for message in batch:
             error = message.error()
