@@ -12,7 +12,7 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     kept = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(project.cache() / "bytecode"))
     sys.dont_write_bytecode, sys.pycache_prefix = False, kept
 
-from hypothesis import settings  # noqa: E402
+from hypothesis import settings
 
 # A run between two edits tries each property a few dozen times, every run others; a build machine, which has the time, many
 # more (`HYPOTHESIS_PROFILE=thorough`). No deadline: it would measure whoever else works on this machine.
