@@ -177,7 +177,9 @@ async def _claim_and_send(db: asyncpg.Connection, producer: AIOKafkaProducer) ->
             body = {name: str(value) for name, value in row.items()}
             key, value = body["complaint_id"].encode(), json.dumps(body).encode()
             headers = [("ce_type", b"deadline.breached.v1"), ("ce_id", str(uuid4()).encode())]
-            for topic in (TOPIC, f"amanah.agency.{row['agency']}", "amanah.ombudsman"):
-                sends.append(await producer.send(topic, value, key=key, headers=headers))
+            sends += [
+                await producer.send(topic, value, key=key, headers=headers)
+                for topic in (TOPIC, f"amanah.agency.{row['agency']}", "amanah.ombudsman")
+            ]
         await asyncio.gather(*sends)
     return len(rows)
