@@ -193,7 +193,7 @@ class Writer:
         self.put(body(subject, label), str(subject).encode(), headers(subject, seq, **changed))
 
     def flush(self) -> None:
-        assert self._producer.flush(20) == 0
+        assert self._producer.flush(90) == 0
 
 
 def read_all(kafka: str, topic: str) -> list[Any]:
@@ -213,7 +213,7 @@ def read_all(kafka: str, topic: str) -> list[Any]:
         reader.close()
 
 
-async def until(condition: Callable[[], Any], what: str = "", at_most: float = 20.0) -> Any:
+async def until(condition: Callable[[], Any], what: str = "", at_most: float = 60.0) -> Any:
     """Polls `condition`, which may be async, until it is true; answers its value."""
     async with asyncio.timeout(at_most):
         while True:
