@@ -16,7 +16,7 @@ import psycopg
 from amanah.embedded.secrets import Secrets
 from amanah.embedded.services import module, told
 
-PATIENCE = 40.0
+PATIENCE = 90.0
 """Seconds that a test waits for anything before it fails."""
 
 

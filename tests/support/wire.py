@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from amanah_contracts.envelope import Event
 
-PATIENCE = 40.0
+PATIENCE = 90.0
 OWNERS = {
     "amanah.complaints": "amanah.intake",
     "amanah.assignments": "amanah.routing",
