@@ -68,16 +68,24 @@ def _code(step: list[str]) -> int:
     """Runs one step. Whether we alone or the whole terminal is told to stop: the step hears it once, may tear down what it
     built (a stack, for pytest), and nothing runs on after us."""
     caught: list[int] = []
-    # Each step finds our packages where they are installed, not by the path of whoever called.
-    environment = os.environ | {"PYTHONPATH": ""}
-    with subprocess.Popen(step, cwd=project.ROOT, env=environment, start_new_session=True) as process:
+    started: list[subprocess.Popen[bytes]] = []
 
-        def stop(number: int, _: object) -> None:
-            caught.append(number)
+    def stop(number: int, _: object) -> None:
+        caught.append(number)
+        for process in started:
             process.send_signal(signal.SIGINT)
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        code = process.wait()
+    # Before the step begins: what was ignored here, as in a job sent to the background, it would ignore as well.
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Each step finds our packages where they are installed, not by the path of whoever called.
+    environment = os.environ | {"PYTHONPATH": ""}
+    try:
+        with subprocess.Popen(step, cwd=project.ROOT, env=environment, start_new_session=True) as process:
+            started.append(process)
+            if caught:
+                process.send_signal(signal.SIGINT)
+            code = process.wait()
+    finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     if caught:
