@@ -10,7 +10,6 @@ a record, it is bisected until that record stands alone and is dead-lettered; la
 before them and are parked, and everything else goes on.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +26,9 @@ from amanah_chassis.batch import Batch, Delivered, Handler, Origin, Transaction
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.database import Connection, connection
 from amanah_chassis.decode import delivered, message_type, own_topic
-from amanah_chassis.errors import TRANSIENT, Refused, ReplayFailed
+from amanah_chassis.errors import Refused, ReplayFailed
 from amanah_chassis.logs import logger
+from amanah_chassis.patience import patiently
 from amanah_chassis.waves import Plan, plan
 from amanah_contracts.envelope import Event, Message, Registry
 
@@ -94,7 +94,7 @@ class Consumer:
             refused = unreadable[0][1]
             raise await self._still_dead(letter, refused.reason, str(refused))
         try:
-            done = await _patiently(
+            done = await patiently(
                 partial(self._commit, readable, lambda tx: dead_letter.take(tx.db, letter["id"], tx.now)), 1
             )
         except Exception as fault:
@@ -140,7 +140,7 @@ class Consumer:
         if not items:
             return
         try:
-            done = await _patiently(partial(self._commit, items), len(items))
+            done = await patiently(partial(self._commit, items), len(items))
         except Exception as fault:
             if len(items) == 1:
                 log.error("record failed", extra={"type": items[0].event.type()}, exc_info=fault)
@@ -248,7 +248,7 @@ class Consumer:
     async def _unpark(self, moved: set[UUID]) -> None:
         """Applies what waited for these subjects, one record a transaction, until nothing more moves."""
         while moved and self._parked_possible:
-            rows = await _patiently(partial(self._parked_of, moved), len(moved))
+            rows = await patiently(partial(self._parked_of, moved), len(moved))
             moved = set()
             for row in rows:
                 moved |= await self._apply_parked(row)  # each that moves leaves its place, so this comes to an end
@@ -266,7 +266,7 @@ class Consumer:
             return set()
         try:
             place = row["id"]
-            done = await _patiently(
+            done = await patiently(
                 partial(self._commit, readable, lambda tx: parked.hold(tx.db, place), parked_id=place), 1
             )
         except Exception as fault:
@@ -282,26 +282,13 @@ class Consumer:
                     await parked.take(tx.db, parked_id)
                 await dead_letter.bury(tx.db, origin, reason, detail, tx.now)
 
-        await _patiently(once, 1)
+        await patiently(once, 1)
         metrics.RECORDS.labels(origin.topic, "dead").inc()
 
     async def _still_dead(self, letter: asyncpg.Record, reason: str, detail: str) -> ReplayFailed:
         async with connection(self._chassis.pool) as db:
             await dead_letter.explain(db, letter["id"], reason, detail)
         return ReplayFailed(reason, detail)
-
-
-async def _patiently(attempt: Callable[[], Awaitable[T]], records: int) -> T:
-    """Tries until the world lets it: transient faults back off from 50 ms to 5 s, all others are raised."""
-    pause = 0.05
-    while True:
-        try:
-            return await attempt()
-        except TRANSIENT as error:
-            metrics.RETRIES.labels(type(error).__name__).inc()
-            log.warning("tried again", extra={"error": type(error).__name__, "records": records})
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
 
 
 def _start_span(item: Delivered[Any]) -> Any:

@@ -8,7 +8,7 @@ held open over a network call, so a slow recipient costs a lane's slot and no da
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -18,6 +18,7 @@ import asyncpg
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.errors import TRANSIENT
 from amanah_chassis.logs import logger
+from amanah_chassis.patience import patiently
 from amanah_contracts.notifier import NoticeFailed, NoticeSent
 from amanah_notifier import metrics, store
 from amanah_notifier.contact import Contacts, Unavailable
@@ -64,13 +65,13 @@ class Worker:
         self._recordable = asyncio.Event()
 
     async def run(self) -> None:
-        await _patiently(self._release)
+        await patiently(self._release)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             tasks.create_task(self._record_all())
             while True:
                 self._wake.clear()
-                claimed = await _patiently(self._claim)
+                claimed = await patiently(self._claim)
                 for notice in claimed:
                     self._busy[notice.lane] += 1
                     tasks.create_task(self._deliver(notice))
@@ -99,7 +100,7 @@ class Worker:
         """Until the next notice is due, a slot is free, or somebody wakes us."""
         seconds = _LONGEST_SLEEP
         if self._room():
-            due = await _patiently(self._seconds_to_next)
+            due = await patiently(self._seconds_to_next)
             seconds = seconds if due is None else min(due, seconds)
         try:
             await asyncio.wait_for(self._wake.wait(), max(seconds, 0.001))
@@ -167,7 +168,7 @@ class Worker:
             await self._recordable.wait()
             self._recordable.clear()
             finished, self._done = self._done, []
-            await _patiently(partial(self._record, finished))
+            await patiently(partial(self._record, finished))
             self._busy -= Counter(notice.lane for notice, _ in finished)
             self._wake.set()
 
@@ -248,15 +249,3 @@ async def measure(chassis: Chassis) -> None:
                 metrics.OLDEST_SECONDS.labels(row.recipient, row.channel).set(row.oldest_seconds)
             metrics.ENDPOINTS_GONE.set(gone)
         await asyncio.sleep(5)
-
-
-async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Tries until the database lets it, backing off from 50 ms to 5 s; a fault that is not the world's is raised."""
-    pause = 0.05
-    while True:
-        try:
-            return await attempt()
-        except TRANSIENT as away:
-            log.warning("tried again", extra={"error": type(away).__name__})
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
