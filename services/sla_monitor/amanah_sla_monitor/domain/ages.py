@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from amanah_sla_monitor.domain.clocks import Clock, holdings
+from amanah_sla_monitor.domain.cases import holdings
+from amanah_sla_monitor.domain.clocks import Clock
 from amanah_sla_monitor.domain.counting import Pause, merged
 from amanah_sla_monitor.domain.facts import Fact
 from amanah_sla_monitor.domain.rules import Backdating

@@ -22,9 +22,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from amanah_sla_monitor.domain.calendars import Calendar, Calendars
+from amanah_sla_monitor.domain.cases import Case, Effective, Holding
 from amanah_sla_monitor.domain.counting import Pause, due
-from amanah_sla_monitor.domain.facts import ROUTED, SUBMITTED, WITHDRAWN, Fact
-from amanah_sla_monitor.domain.rules import Backdating, Bound, Rule, Rules, Unit
+from amanah_sla_monitor.domain.facts import ROUTED, WITHDRAWN, Fact
+from amanah_sla_monitor.domain.rules import Rule, Rules, Unit
 
 CITIZEN = 0
 """The holder of the citizen's own clocks."""
@@ -63,27 +64,9 @@ class Clock:
     source_ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Effective:
-    """A fact and the instant at which the law lets it act."""
-
-    at: datetime
-    fact: Fact
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """The stretch during which one agency held the case, by one assignment."""
-
-    assignment: int
-    agency: str | None
-    since: datetime
-    until: datetime | None
-
-
 def clocks(facts: Iterable[Fact], rules: Rules, calendars: Calendars, now: datetime) -> tuple[Clock, ...]:
     """Every clock that the facts have started, as it stands at `now`, in the order of stages and holders."""
-    case = _Case(facts, rules.backdating)
+    case = Case(facts, rules.backdating)
     result: list[Clock] = []
     for candidates in rules.by_stage.values():
         for holding in case.holders(candidates):
@@ -91,11 +74,6 @@ def clocks(facts: Iterable[Fact], rules: Rules, calendars: Calendars, now: datet
             if clock is not None:
                 result.append(clock)
     return tuple(result)
-
-
-def holdings(facts: Iterable[Fact], backdating: Backdating) -> Sequence[Holding]:
-    """Who held the case, from when to when, in the order of assignments."""
-    return _Case(facts, backdating).holdings
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +91,7 @@ class Start:
 
 def starts(facts: Iterable[Fact], rules: Rules, calendars: Calendars) -> Iterator[Start]:
     """Every stage that has begun, whether or not a clock came of it."""
-    case = _Case(facts, rules.backdating)
+    case = Case(facts, rules.backdating)
     for stage, candidates in rules.by_stage.items():
         for holding in case.holders(candidates):
             agency = holding.agency if holding else case.agency
@@ -128,84 +106,8 @@ def starts(facts: Iterable[Fact], rules: Rules, calendars: Calendars) -> Iterato
             yield Start(stage, holder, agency, begun.at, candidates, rule)
 
 
-class _Case:
-    """The facts of one complaint in effective order, without duplicates."""
-
-    __slots__ = ("agency", "facts", "filing", "holdings", "source_ref", "taken_back")
-
-    def __init__(self, facts: Iterable[Fact], backdating: Backdating) -> None:
-        unique = {(fact.source, fact.seq): fact for fact in facts}.values()
-        effective = [_Effective(effective_at(fact, backdating), fact) for fact in unique]
-        if len(effective) > 1:
-            effective.sort(key=lambda e: (e.at, e.fact.source, e.fact.seq))
-        self.taken_back = _taken_back(effective) if any(f.withdraws is not None for f in unique) else {}
-        if self.taken_back:
-            effective = [e for e in effective if (e.fact.source, e.fact.seq) not in self.taken_back]
-        self.facts: Sequence[_Effective] = effective
-        self.filing = next((e.fact for e in effective if e.fact.kind == SUBMITTED), None)
-        self.holdings = _holdings(effective)
-        self.agency = self.holdings[-1].agency if self.holdings else None
-        self.source_ref = next((e.fact.source_ref for e in effective if e.fact.source_ref), None)
-
-    @property
-    def promised(self) -> datetime | None:
-        """The instant that the source promised, if any."""
-        return self.filing.given_due_at if self.filing else None
-
-    def holders(self, candidates: Sequence[Rule]) -> Sequence[Holding | None]:
-        """Who may have a clock of this stage: each holder, and the citizen (None). Rules of one stage bind the same."""
-        return self.holdings if candidates[0].bound is Bound.HOLDER else (None,)
-
-    def concerning(self, holding: Holding | None) -> Sequence[_Effective]:
-        """The facts that touch the clock of a holder; for the citizen's clock all."""
-        if holding is None:
-            return self.facts
-        return [e for e in self.facts if self._holder_of(e) == holding.assignment]
-
-    def _holder_of(self, effective: _Effective) -> int | None:
-        """The assignment that a fact belongs to. A fact of the desk names only the agency: the last time, up to then, that
-        this agency was given the case; the first time, where the clocks of two machines put the fact before it."""
-        fact = effective.fact
-        if fact.assignment is not None or fact.agency is None:
-            return fact.assignment
-        own = [holding for holding in self.holdings if holding.agency == fact.agency]
-        begun = [holding for holding in own if holding.since <= effective.at]
-        return begun[-1].assignment if begun else own[0].assignment if own else None
-
-
-def _taken_back(effective: Sequence[_Effective]) -> dict[tuple[str, int], tuple[_Effective, datetime]]:
-    """The facts that their own source has withdrawn, each with the instant of its withdrawal."""
-    withdrawals = {(e.fact.source, e.fact.withdraws): e.at for e in reversed(effective) if e.fact.withdraws is not None}
-    return {
-        key: (e, withdrawals[key])
-        for e in effective
-        if (key := (e.fact.source, e.fact.seq)) in withdrawals and e.fact.kind not in (SUBMITTED, ROUTED, WITHDRAWN)
-    }
-
-
-def effective_at(fact: Fact, backdating: Backdating) -> datetime:
-    """The instant of receipt, or the earlier instant claimed by one who may backdate."""
-    if fact.occurred_at < fact.received_at and backdating.allows(fact):
-        return fact.occurred_at
-    return fact.received_at
-
-
-def _holdings(effective: Sequence[_Effective]) -> Sequence[Holding]:
-    """Assignments in the order of their numbers; each ends when the next begins, whatever their arrival."""
-    first: dict[int, _Effective] = {}
-    for e in effective:
-        if e.fact.kind == ROUTED and e.fact.assignment is not None:
-            first.setdefault(e.fact.assignment, e)
-    if not first:
-        return ()
-    numbers = sorted(first)
-    starts = [first[number] for number in numbers]
-    ends = [*(e.at for e in starts[1:]), None]
-    return [Holding(n, e.fact.agency, e.at, end) for n, e, end in zip(numbers, starts, ends, strict=True)]
-
-
 def _clock(
-    case: _Case, candidates: Sequence[Rule], calendars: Calendars, holding: Holding | None, now: datetime
+    case: Case, candidates: Sequence[Rule], calendars: Calendars, holding: Holding | None, now: datetime
 ) -> Clock | None:
     """The clock of one stage for one holder: by the first rule that has a start, is in force that day, and covers."""
     concerning = case.concerning(holding)
@@ -217,11 +119,11 @@ def _clock(
 
 
 def _deciding(
-    case: _Case,
+    case: Case,
     candidates: Sequence[Rule],
     calendars: Calendars,
     holding: Holding | None,
-    concerning: Sequence[_Effective],
+    concerning: Sequence[Effective],
 ) -> tuple[Rule, Calendar, datetime] | None:
     """The rule that decides, the calendar it counts by, and the instant of its start."""
     agency = holding.agency if holding else case.agency
@@ -235,9 +137,7 @@ def _deciding(
     return None
 
 
-def _never_begun(
-    case: _Case, candidates: Sequence[Rule], calendars: Calendars, holding: Holding | None
-) -> Clock | None:
+def _never_begun(case: Case, candidates: Sequence[Rule], calendars: Calendars, holding: Holding | None) -> Clock | None:
     """A clock that only facts taken back had started: it may have been said to run, so it is said to be cancelled."""
     agency = holding.agency if holding else case.agency
     for begun, withdrawn_at in case.taken_back.values():
@@ -266,13 +166,13 @@ def _never_begun(
 
 
 def _run(
-    case: _Case,
+    case: Case,
     rule: Rule,
     calendar: Calendar,
     holding: Holding | None,
     *,
     start: datetime,
-    facts: Sequence[_Effective],
+    facts: Sequence[Effective],
     now: datetime,
 ) -> Clock | None:
     """Lets one clock run through its facts."""
@@ -310,7 +210,7 @@ def _run(
 
 
 def _end(
-    due_at: datetime | None, stop: _Effective | None, holding: Holding | None, now: datetime
+    due_at: datetime | None, stop: Effective | None, holding: Holding | None, now: datetime
 ) -> tuple[State, datetime | None, str | None]:
     """How the clock stands: met by a stop in time, cancelled by a transfer in time and before any stop, breached, or not
     yet ended. An answer that came too late is kept beside the breach."""
@@ -324,7 +224,7 @@ def _end(
     return state, stopped_at, stop.fact.kind if stop else None
 
 
-def _pauses(rule: Rule, facts: Sequence[_Effective]) -> tuple[Pause, ...]:
+def _pauses(rule: Rule, facts: Sequence[Effective]) -> tuple[Pause, ...]:
     """The stretches between a pause fact and the next resumption; a second pause within one changes nothing."""
     result: list[Pause] = []
     standing: datetime | None = None
@@ -339,7 +239,7 @@ def _pauses(rule: Rule, facts: Sequence[_Effective]) -> tuple[Pause, ...]:
     return tuple(result)
 
 
-def _extended(rule: Rule, facts: Sequence[_Effective], due_at: datetime | None) -> bool:
+def _extended(rule: Rule, facts: Sequence[Effective], due_at: datetime | None) -> bool:
     """Whether the term was extended while it still ran."""
     assert rule.extension is not None
     kinds = rule.extension.facts
