@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 
 from amanah import project
@@ -13,6 +14,12 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     sys.dont_write_bytecode, sys.pycache_prefix = False, kept
 
 from hypothesis import settings
+
+# A job in the background is often told to ignore interrupts, and hands that down to whatever it starts; tests start commands
+# to see how an interrupt ends them. What is handled here is not ignored there.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, lambda *_: None)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 # A run between two edits tries each property a few dozen times, every run others; a build machine, which has the time, many
 # more (`HYPOTHESIS_PROFILE=thorough`). No deadline: it would measure whoever else works on this machine.

@@ -277,9 +277,9 @@ async def test_no_narrative_leaves_the_desk(desk: ServiceProcess, wire: Wire, do
     assert "CANARY" not in desk.get("/metrics")
 
 
-PRIVATE = "NIK 6303051511900017, 0812-7777-0017, warga.qx7@example.org"
+PRIVATE = "NIK 6303051511900033, 0812-7777-0033, warga.zk3@example.org"
 TABLES = ('"case"', "action")
-CANARIES = ("6303051511900017", "0812-7777-0017", "warga.qx7")
+CANARIES = ("6303051511900033", "0812-7777-0033", "warga.zk3")
 
 
 @pytest.mark.parametrize("way", ["topic", "http"])

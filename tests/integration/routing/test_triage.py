@@ -52,7 +52,7 @@ async def test_what_an_officer_quotes_of_a_person_is_kept_and_published_masked(
     router: ServiceProcess, wire: Wire, said: Reader, officer: httpx.AsyncClient
 ) -> None:
     complaint = await untold(wire, said)
-    private = "NIK 6303051511900017 asked by 0812-7777-0017 and warga.qx7@example.org"
+    private = "NIK 6303051511900033 asked by 0812-7777-0033 and warga.zk3@example.org"
     body = {"agency": "dot", "explanation": private}
     assert (await officer.post(f"/triage/{complaint}/assign", json=body)).status_code == 200
     for topic in ("amanah.assignments", "amanah.agency.dot"):
@@ -61,7 +61,7 @@ async def test_what_an_officer_quotes_of_a_person_is_kept_and_published_masked(
     assert explained == {"NIK [NIK] asked by [phone] and [e-mail]"}
     kept = str(router.sql("select t::text from complaint t where complaint_id = %s", complaint))
     for place in [kept, router.log.read_text(), *(record.raw for record in said.records)]:
-        assert not any(canary in place for canary in ("6303051511900017", "0812-7777-0017", "warga.qx7")), place
+        assert not any(canary in place for canary in ("6303051511900033", "0812-7777-0033", "warga.zk3")), place
 
 
 async def test_deciding_again_is_harmless(
