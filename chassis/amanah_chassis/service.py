@@ -201,6 +201,7 @@ async def _housekeeping(chassis: Chassis, consumer: Consumer) -> None:
         try:
             await consumer.sweep()
             await _measure(chassis)
+            garbage.sweep()
         except TRANSIENT as error:
             log.warning("housekeeping waits", extra={"error": type(error).__name__})
         await asyncio.sleep(1)

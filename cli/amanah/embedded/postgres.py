@@ -22,12 +22,12 @@ PATIENCE = 120.0
 
 # Durable as in production (fsync and synchronous_commit stay on); small, because it serves one machine.
 SETTINGS = {
-    "shared_buffers": "64MB",
+    "shared_buffers": "24MB",
     "max_connections": "120",
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",
     "effective_cache_size": "512MB",
-    "wal_buffers": "4MB",
+    "wal_buffers": "2MB",
     "min_wal_size": "80MB",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
@@ -36,6 +36,7 @@ SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "io_method": "sync",
     "jit": "off",
+    "max_logical_replication_workers": "0",
     "huge_pages": "off",
     "dynamic_shared_memory_type": "mmap",
     "unix_socket_permissions": "0700",
@@ -43,6 +44,9 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %d ",
 }
+
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""A connection that has carried one large batch gives its memory back."""
 
 
 class Postgres:
@@ -150,7 +154,8 @@ class Postgres:
         settings = SETTINGS | {"listen_addresses": "127.0.0.1" if self._port else "", "port": str(self._port or 5432)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", str(self._cluster), "-k", str(self._socket), *options]
-        return await children.start(command, self._log, self.stop_signal, self._account, cwd=self.home)
+        environment = os.environ | MALLOC
+        return await children.start(command, self._log, self.stop_signal, self._account, cwd=self.home, env=environment)
 
     def tidy(self) -> None:
         """Removes what a stopped server has outside its data: the folder of a socket that found no place there."""

@@ -36,6 +36,8 @@ def told(
         "AMANAH_SERVICE_TOKEN_FILE": str(secrets.token()),
         "PYTHONUNBUFFERED": "1",
         "MALLOC_ARENA_MAX": "2",
+        # Few cores have no use for more connections, and each is a process of PostgreSQL's.
+        "AMANAH_POOL_SIZE": "4" if name == "intake" else "3",
     }
     if "intake" in http:
         known["AMANAH_INTAKE_URL"] = f"http://127.0.0.1:{http['intake']}"
