@@ -13,5 +13,5 @@ def tune() -> None:
 
 
 def sweep() -> None:
-    """Call once a second: what little work leaves behind would otherwise lie there until it is 100,000 objects, some 25 MB."""
+    """Call once a second: what little work leaves behind would else lie there until it is 100,000 objects, some 25 MB."""
     gc.collect(1)
