@@ -81,6 +81,15 @@ def delivered(found: Origin, message: type[Message]) -> Delivered[Any]:
     )
 
 
+def place_in_stream(found: Origin) -> tuple[str, UUID, int] | None:
+    """Source, subject and seq of an event as its headers alone say it; None when they do not. For what cannot be read."""
+    headers = dict(found.headers)
+    try:
+        return _text(headers, "ce_source"), _uuid(headers, "ce_subject"), _count(headers, "ce_sequence")
+    except Undecodable:
+        return None
+
+
 def _text(headers: dict[str, bytes | None], name: str) -> str:
     raw = headers.get(name)
     if raw is None:

@@ -6,6 +6,7 @@
      │   ├─ UnknownType          nobody here knows the type or version
      │   └─ Misplaced            an event on a topic that is not its owner's, so anybody may have written it
      ├─ ReplayFailed          a dead letter that fails again              -> stays dead, with its new reason
+     ├─ OutOfTurn             a dead letter is given up before its elders  -> stays dead
      ├─ Transient             the world, not the record, is at fault      -> retried with back-off, nothing committed
      │   ├─ StalePosition        another consumer moved the position first
      │   └─ DatabaseAway         no connection is to be had, whatever the reason
@@ -45,6 +46,10 @@ class ReplayFailed(ChassisError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class OutOfTurn(ChassisError):
+    """What comes before it must be settled first."""
 
 
 class Transient(ChassisError):

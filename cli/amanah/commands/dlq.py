@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from amanah.dlq.letters import Letter
     from amanah.dlq.replaying import Outcome
 
-app = cyclopts.App(name="dlq", help="List or replay the records that services could not handle.")
+app = cyclopts.App(name="dlq", help="List, replay or give up the records that services could not handle.")
 
 OneService = Annotated[str | None, Parameter(help="One service only.")]
 Data = Annotated[Path | None, Parameter(help="Data directory of a running stack [default: the one started last].")]
@@ -71,6 +71,43 @@ def replay(
     for target in targets.find(service, data, database):
         outcomes += asyncio.run(replaying.replay(target, None if all_ else ids))
     return _tell(outcomes)
+
+
+@app.command
+def drop(
+    id_: Annotated[int, Parameter(name="id")],
+    /,
+    *,
+    reason: str,
+    service: str,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Give up a dead letter that can never be handled, such as one that is not JSON, so that what waits behind it goes on.
+
+    It is kept, with the reason and the time, and its effect never happens: first see whether the cause can be mended and
+    the letter replayed. The running service takes up what waited behind it within seconds.
+
+    Parameters
+    ----------
+    id_
+        Which one, as `amanah dlq list` numbers it.
+    reason
+        Why it is given up, for whoever asks later; without personal data.
+    service
+        The service that the id belongs to.
+    """
+    from amanah.dlq import dropping, targets
+    from amanah.fault import Fault
+
+    if not reason.strip():
+        raise Fault("Say with --reason why it is given up.", 2)
+    found = targets.find(service, data, database)
+    if not found:
+        raise Fault(f"That stack does not run {service}.", 2)
+    letter, moved = asyncio.run(dropping.drop(found[0], id_, reason))
+    what = "what waits behind it goes on" if moved else "it held nothing up"
+    print(f"given up {letter.service} {letter.id} {letter.topic}/{letter.partition}/{letter.offset}: {what}")
 
 
 def _show(found: "list[Letter]") -> None:

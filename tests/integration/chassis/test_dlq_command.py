@@ -142,6 +142,27 @@ async def test_one_that_comes_too_early_says_what_it_waits_for(routing: str, ope
     assert await fetch(routing, "select seq, waiting_for from chassis_parked") == [(2, "gap")]
 
 
+async def test_one_that_can_never_be_handled_is_given_up_with_its_reason(routing: str, operator: Operator) -> None:
+    await bury(routing, [(submitted(1), "undecodable"), (submitted(2, seq=2), "undecodable")])
+    early = operator("drop", "2", "--reason", "sent by a broken release")
+    assert early.returncode == 1
+    assert (
+        "routing 2 cannot be given up yet: it is number 2 of its stream, and number 1 is still missing" in early.stderr
+    )
+    done = operator("drop", "1", "--reason", "sent by a broken release")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "given up routing 1 amanah.complaints/0/1: what waits behind it goes on\n"
+    assert [letter["id"] for letter in json.loads(operator("list", "--json").stdout)] == [2]
+    assert await fetch(routing, "select given_up, replayed_at is null from chassis_dead_letter order by id") == [
+        ("sent by a broken release", False),
+        (None, True),
+    ]
+    assert await fetch(routing, "select source, seq from chassis_position") == [("amanah.intake", 1)]
+    again = operator("drop", "1", "--reason", "twice")
+    assert again.returncode == 1
+    assert "no dead letter 1 that waits" in again.stderr
+
+
 async def test_a_running_stack_is_found_by_its_data(embedded: Embedded, tmp_path: Path) -> None:
     dsn = embedded.database("amanah_routing")
     await migrate(dsn, ("amanah_chassis", "amanah_routing"))
@@ -172,6 +193,7 @@ async def test_a_running_stack_is_found_by_its_data(embedded: Embedded, tmp_path
         (("replay",), "Name the letters by id, or say --all."),
         (("replay", "3", "--all"), "Name the letters by id, or say --all."),
         (("replay", "3"), "Ids belong to one service"),
+        (("drop", "3", "--service", "routing", "--reason", " "), "Say with --reason why"),
         (("list", "--database", "postgresql://nobody@127.0.0.1:1/none"), "Say with --service"),
         (("list", "--service", "dreams"), "There is no service 'dreams'"),
         (

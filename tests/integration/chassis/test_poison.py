@@ -2,11 +2,13 @@
 
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 from tests.support.ledger_service import Ledger, Writer, record, until
 
-from amanah_chassis.errors import ReplayFailed
+from amanah_chassis import dead_letter
+from amanah_chassis.errors import OutOfTurn, ReplayFailed
 
 SUBJECTS = 100
 EACH = 5
@@ -117,3 +119,53 @@ async def all_in(ledger: Ledger, count: int) -> bool:
 def dead(ledger: Ledger) -> float:
     labels = {"topic": ledger.topic, "reason": "handler_failed"}
     return REGISTRY.get_sample_value("amanah_dlq_total", labels) or 0.0
+
+
+async def given_up(ledger: Ledger, letter: asyncpg.Record, *owned: str) -> bool:
+    async with ledger.chassis.pool.acquire() as db, db.transaction():
+        return await dead_letter.give_up(db, letter, "it is no JSON", owned or [ledger.topic])
+
+
+async def test_a_letter_given_up_is_kept_and_what_waited_behind_it_goes_on(ledger: Ledger) -> None:
+    subject = uuid4()
+    broken = record(ledger.topic, subject, 2, "", offset=2)._replace(value=b"{")
+    records = [record(ledger.topic, subject, seq, str(seq), offset=seq) for seq in (1, 3, 4)]
+    await ledger.consumer.apply([records[0], broken, *records[1:]])
+    assert await ledger.effects(subject) == ["1"]
+    [letter] = await ledger.letters()
+    assert await given_up(ledger, letter)
+    await ledger.consumer.sweep()  # as the running service does each second
+    assert await ledger.effects(subject) == ["1", "3", "4"]
+    assert await ledger.rows("select from chassis_parked") == []
+    await ledger.consumer.apply([broken, *records])  # Kafka may deliver anew what was read before
+    assert await ledger.letters() == []
+    assert await ledger.effects(subject) == ["1", "3", "4"]
+    [kept] = await ledger.rows("select given_up, replayed_at is not null, value from chassis_dead_letter")
+    assert tuple(kept) == ("it is no JSON", True, b"{")
+
+
+async def test_letters_of_one_stream_are_given_up_in_its_order(ledger: Ledger) -> None:
+    subject = uuid4()
+    broken = [record(ledger.topic, subject, n, "", offset=n)._replace(value=None) for n in (1, 2)]
+    await ledger.consumer.apply([*broken, record(ledger.topic, subject, 3, "3", offset=3)])
+    first, second = await ledger.letters()
+    with pytest.raises(OutOfTurn, match="number 1 is still missing"):
+        await given_up(ledger, second)
+    assert [letter["id"] for letter in await ledger.letters()] == [first["id"], second["id"]]
+    assert await given_up(ledger, first)
+    assert await given_up(ledger, second)
+    await ledger.consumer.sweep()
+    assert await ledger.effects(subject) == ["3"]
+
+
+async def test_what_an_outsider_wrote_moves_no_stream(ledger: Ledger) -> None:
+    """Whoever may write to a topic of outsiders may write any headers there."""
+    subject = uuid4()
+    forged = record("outside", subject, 1, "forged")
+    await ledger.consumer.apply([forged])
+    [letter] = await ledger.letters()
+    assert letter["reason"] == "misplaced"
+    assert not await given_up(ledger, letter)
+    assert await ledger.rows("select from chassis_position where subject = $1", subject) == []
+    await ledger.consumer.apply([record(ledger.topic, subject, 1, "true", offset=9)])
+    assert await ledger.effects(subject) == ["true"]
