@@ -16,4 +16,7 @@ PUBLISH_FAILURES = Counter(
 )
 OUTBOX_UNSENT = Gauge("amanah_outbox_unpublished", "Events committed and not yet acknowledged by Kafka.")
 OUTBOX_OLDEST = Gauge("amanah_outbox_oldest_age_seconds", "Age of the oldest of them.")
+OUTBOX_HELD_BACK = Gauge(
+    "amanah_outbox_held_back", "Topics and streams passed over because Kafka does not take them.", ["reason"]
+)
 HTTP_SECONDS = Histogram("amanah_http_request_duration_seconds", "HTTP requests.", ["route", "code"])

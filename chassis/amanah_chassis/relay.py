@@ -12,9 +12,10 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerClosed
 
 from amanah_chassis import metrics, telemetry
+from amanah_chassis.held_back import NO_TOPIC, TOO_LARGE, HeldBack
 from amanah_chassis.logs import logger
 
 log = logger(__name__)
@@ -24,8 +25,30 @@ SWEEP_SECONDS = 1.0
 SEND_TIMEOUT_SECONDS = 10.0
 DROP_TIMEOUT_SECONDS = 3.0
 SHORTEST_PAUSE = 0.2
+LOOKS = 10
+"""Times, a tenth of a second apart, that a topic is looked for before it counts as missing."""
+LARGEST = 1_000_000
+"""Bytes of a body: Kafka's default for a whole record, less some room for its headers."""
 
-FAULTS = (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_UNSENT = """
+    select id, event_id::text, topic, subject::text, type, seq::text, traceparent, value, created_at
+    from chassis_outbox where sent_at is null order by id limit $1
+    """
+_UNSENT_BUT_HELD_BACK = """
+    select id, event_id::text, topic, subject::text, type, seq::text, traceparent, value, created_at
+    from chassis_outbox o where sent_at is null and topic <> all($2::text[]) and not exists
+        (select from unnest($3::text[], $4::uuid[]) h (topic, subject) where h.topic = o.topic and h.subject = o.subject)
+    order by id limit $1
+    """
+
+FAULTS = (
+    KafkaError,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection cut at the wrong moment
+)
 """After these the relay begins anew; any other error is a fault of ours and ends the process."""
 
 
@@ -39,6 +62,8 @@ class Relay:
         self._woken = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
         self._pause = SHORTEST_PAUSE
+        self._held = HeldBack()
+        self._one_by_one = False
         self.leading = False
 
     def wake(self) -> None:
@@ -79,47 +104,86 @@ class Relay:
                 await db.close(timeout=2)
 
     async def _send_batch(self, db: asyncpg.Connection) -> int:
-        rows = await db.fetch(
-            """
-            select id, event_id::text, topic, subject::text, type, seq::text, traceparent, value, created_at
-            from chassis_outbox where sent_at is null order by id limit $1
-            """,
-            BATCH,
-        )
+        rows = await self._unsent(db)
         if not rows:
             return 0
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-            await asyncio.gather(*await self._hand_over(rows))
+            sends = await self._hand_over(rows)
+            results = await asyncio.gather(*(future for future, _ in sends), return_exceptions=True)
+        sent = [row for result, (_, lot) in zip(results, sends, strict=True) if not _failed(result) for row in lot]
         await db.execute(
-            "update chassis_outbox set sent_at = clock_timestamp() where id = any($1)", [row["id"] for row in rows]
+            "update chassis_outbox set sent_at = clock_timestamp() where id = any($1)", [row["id"] for row in sent]
         )
-        for topic, count in Counter(row["topic"] for row in rows).items():
+        for topic, count in Counter(row["topic"] for row in sent).items():
             metrics.PUBLISHED.labels(topic).inc(count)
+        self._judge(results, [lot for _, lot in sends])
         self._pause = SHORTEST_PAUSE
         return len(rows)
 
-    async def _hand_over(self, rows: Sequence[asyncpg.Record]) -> list["asyncio.Future[Any]"]:
-        """Gives the rows to the producer in whole batches, in order for each partition; answers what to wait for. One by one
-        they would cost twice the time."""
+    async def _unsent(self, db: asyncpg.Connection) -> list[asyncpg.Record]:
+        if self._held:
+            self._held.forget_old(_loop_time())
+        if not self._held:
+            return await db.fetch(_UNSENT, BATCH)
+        streams = self._held.streams()
+        return await db.fetch(
+            _UNSENT_BUT_HELD_BACK, BATCH, self._held.topics(), [topic for topic, _ in streams], [s for _, s in streams]
+        )
+
+    def _judge(self, results: Sequence[Any], lots: Sequence[Sequence[asyncpg.Record]]) -> None:
+        """Raises what failed: its producer is of no further use. What Kafka found too large is held back; of several that it
+        refused together, the next round finds out which."""
+        refused = [lot for r, lot in zip(results, lots, strict=True) if isinstance(r, MessageSizeTooLargeError)]
+        self._one_by_one = any(len(lot) > 1 for lot in refused)
+        for [row] in (lot for lot in refused if len(lot) == 1):
+            self._held.add(row["topic"], row["subject"], TOO_LARGE, _loop_time())
+        for result in results:
+            if _failed(result):
+                raise result
+
+    async def _hand_over(
+        self, rows: Sequence[asyncpg.Record]
+    ) -> list[tuple["asyncio.Future[Any]", list[asyncpg.Record]]]:
+        """Gives the rows to the producer in whole batches, in order for each partition; answers what to wait for, and for
+        which rows. One by one they would cost twice the time."""
         producer = await self._ready_producer()
         lanes: dict[tuple[str, int], list[asyncpg.Record]] = {}
-        counts: dict[str, int] = {}
+        counts = {topic: await self._partitions(producer, topic) for topic in {row["topic"] for row in rows}}
         for row in rows:
-            topic = row["topic"]
-            if topic not in counts:
-                counts[topic] = len(await producer.partitions_for(topic))
-            lanes.setdefault((topic, partition(row["subject"], counts[topic])), []).append(row)
-        sends: list[asyncio.Future[Any]] = []
+            topic, subject = row["topic"], row["subject"]
+            if len(row["value"]) > LARGEST:
+                self._held.add(topic, subject, TOO_LARGE, _loop_time())
+            if not self._held.holds(topic, subject):
+                lanes.setdefault((topic, partition(subject, counts[topic])), []).append(row)
+        sends: list[tuple[asyncio.Future[Any], list[asyncpg.Record]]] = []
         for (topic, number), lane in lanes.items():
-            batch = producer.create_batch()
+            batch, lot = producer.create_batch(), list[asyncpg.Record]()
             for row in lane:
                 record = {"key": row["subject"].encode(), "value": row["value"], "headers": self._headers(row)}
-                if batch.append(timestamp=None, **record) is None:
-                    sends.append(await _send(producer, batch, topic, number))
-                    batch = producer.create_batch()
+                if (self._one_by_one and lot) or batch.append(timestamp=None, **record) is None:
+                    sends.append((await _send(producer, batch, topic, number), lot))
+                    batch, lot = producer.create_batch(), []
                     batch.append(timestamp=None, **record)
-            sends.append(await _send(producer, batch, topic, number))
+                lot.append(row)
+            sends.append((await _send(producer, batch, topic, number), lot))
         return sends
+
+    async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
+        """How many a topic has; 0 when there is no such topic, which is then held back. One that has just been made needs a
+        moment to be known, so of a new one it is asked more than once."""
+        client = producer.client
+        for look in range(1 if self._held.known(topic) else LOOKS):
+            if look:
+                await asyncio.sleep(0.1)
+            if client.cluster.partitions_for_topic(topic) is None:
+                await client.add_topic(topic)
+            if client.cluster.partitions_for_topic(topic) is None and not await client.force_metadata_update():
+                raise KafkaConnectionError
+            if found := client.cluster.partitions_for_topic(topic):
+                self._held.taken(topic)
+                return len(found)
+        self._held.add(topic, "", NO_TOPIC, _loop_time())
+        return 0
 
     def _headers(self, row: asyncpg.Record) -> list[tuple[str, bytes]]:
         headers = [
@@ -160,6 +224,14 @@ class Relay:
         except FAULTS as error:
             log.warning("producer did not stop cleanly", extra={"error": type(error).__name__})
             await _end(producer)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _failed(result: Any) -> bool:
+    return isinstance(result, BaseException)
 
 
 def partition(subject: str, count: int) -> int:

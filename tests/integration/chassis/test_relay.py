@@ -10,10 +10,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import REGISTRY
 from tests.support.faults import Stopped, cut_connections
-from tests.support.ledger_service import DAY, Ledger, at_work, noted_on, read_all, until
+from tests.support.ledger_service import DAY, Ledger, at_work, noted_on, prepare, read_all, until
 from tests.support.stack import Embedded
 
+from amanah_chassis import held_back as held_backs
 from amanah_chassis import relay as relays
 from amanah_chassis.chassis import Chassis
 
@@ -204,11 +206,71 @@ async def test_a_relay_ends_when_told_even_while_kafka_does_not_answer(embedded:
     assert task.done()
 
 
+# -- what Kafka does not take --------------------------------------------------------------------------------------------
+
+
+def held_back(reason: str) -> float:
+    return REGISTRY.get_sample_value("amanah_outbox_held_back", {"reason": reason}) or 0.0
+
+
+async def test_a_topic_that_is_missing_holds_nothing_else_up_and_is_served_once_it_is_there(
+    embedded: Embedded, ledger: Ledger, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(held_backs.RETRY_SECONDS, held_backs.NO_TOPIC, 0.2)
+    missing, subject = f"test.{uuid4().hex}", uuid4()
+    async with relaying(ledger.chassis):
+        for label in ("1", "2"):
+            async with ledger.chassis.transaction() as tx:
+                for topic in (missing, ledger.topic):
+                    tx.emit(noted_on(topic)(complaint_id=subject, occurred_at=DAY, received_at=DAY, label=label))
+        await until(lambda: waiting_on(ledger, [missing, missing]))
+        assert [label for _, _, label in told(ledger)] == ["1", "2"]
+        await until(lambda: held_back("no_such_topic") == 1)
+        embedded.topic(missing)
+        await until(lambda: all_sent(ledger))
+    assert [header(message, "ce_sequence") for message in read_all(ledger.kafka, missing)] == ["1", "3"]
+    assert [
+        line.message for line in caplog.records if line.levelname == "ERROR" and line.name.startswith("amanah")
+    ] == ["events are held back"]
+
+
+@pytest.mark.parametrize("limit", ["ours", "the topic's own"])
+async def test_behind_an_event_that_is_too_large_only_its_own_stream_waits(
+    limit: str, embedded: Embedded, database: str
+) -> None:
+    own = {"max_message_bytes": "4000000" if limit == "ours" else "3000"}
+    size = {"ours": relays.LARGEST, "the topic's own": 4000}[limit]
+    topic = embedded.topic(**own)
+    await prepare(database)
+    async with at_work(embedded.kafka, database, topic) as ledger:
+        big, other = uuid4(), uuid4()
+        await emit(ledger, big, "1")
+        await emit(ledger, other, "1")
+        await emit(ledger, big, "x" * size)
+        await emit(ledger, big, "3")
+        await emit(ledger, other, "2")
+        async with relaying(ledger.chassis):
+            await until(lambda: waiting_on(ledger, [topic, topic]))
+            await emit(ledger, other, "3")
+            await emit(ledger, big, "4")
+            await until(lambda: waiting_on(ledger, [topic] * 3))
+            assert held_back("too_large") == 1
+        records = [(key, label) for key, _, label in dict.fromkeys(told(ledger))]  # a new producer may double
+    assert [label for key, label in records if key == str(other)] == ["1", "2", "3"]
+    assert [label for key, label in records if key == str(big)] == ["1"]
+
+
+async def waiting_on(ledger: Ledger, topics: list[str]) -> bool:
+    """Whether exactly these topics have something unsent, once for each row."""
+    rows = await ledger.rows("select topic from chassis_outbox where sent_at is null order by id")
+    return [row["topic"] for row in rows] == topics
+
+
 async def emitted(ledger: Ledger) -> bool:
     """A connection that was cut is noticed by whoever uses it first."""
     try:
         await emit(ledger, uuid4(), "after")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         return False
     return True
 
