@@ -96,7 +96,9 @@ class Relay:
                 while await self._send_batch(db):
                     pass
                 try:
-                    await asyncio.wait_for(self._woken.wait(), SWEEP_SECONDS)
+                    # Not wait_for, which in Python 3.11 loses a cancellation that comes together with the wake-up.
+                    async with asyncio.timeout(SWEEP_SECONDS):
+                        await self._woken.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -103,7 +103,9 @@ class Worker:
             due = await patiently(self._seconds_to_next)
             seconds = seconds if due is None else min(due, seconds)
         try:
-            await asyncio.wait_for(self._wake.wait(), max(seconds, 0.001))
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes together with the wake-up.
+            async with asyncio.timeout(max(seconds, 0.001)):
+                await self._wake.wait()
         except TimeoutError:
             return
 
