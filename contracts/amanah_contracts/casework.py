@@ -1,6 +1,7 @@
 """Events that only `casework` publishes."""
 
 from typing import Annotated, ClassVar
+from uuid import UUID
 
 from pydantic import Field
 
@@ -17,6 +18,7 @@ class CaseEvent(Event):
     agency: AgencyCode
     actor: Actor = Actor.AGENCY
     source_ref: SourceRef | None = None
+    action: Annotated[UUID | None, Field(description="Id of what was done; a withdrawal names it.")] = None
 
 
 class CaseAcknowledged(CaseEvent):
@@ -52,6 +54,38 @@ class CaseDeclined(CaseEvent):
         Field(min_length=1, max_length=2000, description="Why this agency is not competent, in words for the citizen."),
     ]
     proposed_agency: Annotated[AgencyCode | None, Field(description="Which agency would be competent.")] = None
+
+
+class CaseInformationRequested(CaseEvent):
+    """The agency needs something from the citizen; where the rule says so, its clock stands meanwhile."""
+
+    stem: ClassVar[str] = "case.information_requested"
+
+    question: Annotated[Narrative, Field(description="What is asked, masked for personal data.")]
+
+
+class CaseInformationReceived(CaseEvent):
+    """What had been asked for has come: a clock that stood for it runs again."""
+
+    stem: ClassVar[str] = "case.information_received"
+
+
+class CaseExtended(CaseEvent):
+    """The agency prolongs its term once, in writing, where the rule allows it."""
+
+    stem: ClassVar[str] = "case.extended"
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000, description="Why, in words for the citizen.")]
+    article: Annotated[str | None, Field(max_length=200, description="The article of law that allows it.")] = None
+
+
+class CaseActionWithdrawn(CaseEvent):
+    """An action was entered in error and is taken back: for every clock it never was."""
+
+    stem: ClassVar[str] = "case.action_withdrawn"
+
+    withdraws: Annotated[UUID, Field(description="The `action` of the event that is taken back.")]
+    reason: Annotated[str, Field(min_length=1, max_length=2000, description="Why, in words for the citizen.")]
 
 
 class CaseOrderRefused(CaseEvent):

@@ -34,6 +34,44 @@ class DeadlineStarted(DeadlineEvent):
     stem: ClassVar[str] = "deadline.started"
 
 
+class DeadlinePaused(DeadlineEvent):
+    """The clock stands: a fact of its rule holds it. `occurred_at` is when it began to stand."""
+
+    stem: ClassVar[str] = "deadline.paused"
+
+
+class DeadlineResumed(DeadlineEvent):
+    """The clock runs again, now towards `due_at`."""
+
+    stem: ClassVar[str] = "deadline.resumed"
+
+
+class DeadlineAtRisk(DeadlineEvent):
+    """A warning before the deadline passes, in office hours. At most one per deadline version and threshold; none once the
+    deadline has passed or was met."""
+
+    stem: ClassVar[str] = "deadline.at_risk"
+
+    threshold: Annotated[str, Field(description="Name of the warning in its rule: `half`, `last_day` …")]
+    at_risk_at: Annotated[AwareDatetime, Field(description="The instant of the warning by the rule.")]
+    detected_at: Annotated[AwareDatetime, Field(description="When the monitor said it.")]
+
+
+class DeadlineRecalculated(DeadlineEvent):
+    """A running clock has another due instant: another law, calendar, start or promise, or a fact learnt of late."""
+
+    stem: ClassVar[str] = "deadline.recalculated"
+
+    previous_due_at: Annotated[AwareDatetime | None, Field(description="The due instant as it was said before.")] = None
+    reason: Annotated[
+        str,
+        Field(
+            description="A stable word: `rule` (another rule or version), `calendar` (another calendar or version), `start`"
+            " (an earlier or later start), `promise` (the source promised otherwise), `facts` (a pause or an extension)."
+        ),
+    ]
+
+
 class DeadlineMet(DeadlineEvent):
     """The stop fact was received in time."""
 
@@ -46,7 +84,7 @@ class DeadlineBreached(DeadlineEvent):
     stem: ClassVar[str] = "deadline.breached"
     audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.AGENCY, Audience.OMBUDSMAN})
 
-    threshold: Annotated[str, Field(description="`due`, or the name of an escalation level.")] = "due"
+    threshold: Annotated[str, Field(description="`due`: the deadline itself.")] = "due"
     breached_at: Annotated[AwareDatetime, Field(description="The instant that passed unmet.")]
     detected_at: Annotated[AwareDatetime, Field(description="When the monitor saw it.")]
 
@@ -67,6 +105,45 @@ class DeadlineCancelled(DeadlineEvent):
     stem: ClassVar[str] = "deadline.cancelled"
 
     reason: Annotated[str, Field(description="What took its ground, in words.")]
+
+
+class EscalationEvent(DeadlineEvent):
+    """What the two outcomes of a level share. Each level of a breached deadline is reached at an instant of its own."""
+
+    audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.AGENCY, Audience.OMBUDSMAN})
+
+    level: Annotated[int, Field(ge=1, description="1 is the first after the breach.")]
+    role: Annotated[str, Field(max_length=64, description="Who answers on this level, in the words of the rule.")]
+    escalated_at: Annotated[AwareDatetime, Field(description="The instant at which the level was reached, unanswered.")]
+    detected_at: Annotated[AwareDatetime, Field(description="When the monitor said it.")]
+
+
+class EscalationRaised(EscalationEvent):
+    """A breached deadline is still unanswered: the next level is called upon. At most one per deadline version and level."""
+
+    stem: ClassVar[str] = "escalation.raised"
+
+    office: Annotated[
+        str,
+        Field(
+            max_length=63,
+            description="Where the role sits: the code of an agency, `ombudsman`, or `operator` (whoever runs the system).",
+        ),
+    ]
+
+
+class EscalationImpossible(EscalationEvent):
+    """A level was reached and there is nobody to call upon; the level after it is called upon at once instead."""
+
+    stem: ClassVar[str] = "escalation.impossible"
+
+    reason: Annotated[
+        str,
+        Field(
+            description="A stable word: `no_holder` (no agency holds the case), `no_superior` (its agency has none),"
+            " `no_channel` (the pack says that the role cannot be reached), `unknown_role` (the pack does not know it)."
+        ),
+    ]
 
 
 class OversightGap(Event):

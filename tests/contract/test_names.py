@@ -33,7 +33,7 @@ def test_class_is_named_after_its_stem(message: type[Message]) -> None:
     suffix = "" if message.version == 1 else f"V{message.version}"
     if issubclass(message, Command):  # an order reads as one: `case.reply` is ReplyToCase
         noun, verb = message.stem.split(".")
-        assert re.fullmatch(f"{_camel(verb)}(To)?{_camel(noun)}{suffix}", message.__name__)
+        assert re.fullmatch(f"{_camel(verb)}(To|On)?{_camel(noun)}{suffix}", message.__name__)
     else:
         assert message.__name__ == _camel(message.stem) + suffix
 
