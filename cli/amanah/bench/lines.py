@@ -18,10 +18,16 @@ class Line:
     bare: float
     ratio: float
     more: dict[str, Any]
+    about: str = ""
+    """For a person, what tells this line from the bench's other ones."""
 
     def as_json(self) -> str:
         line = {"bench": self.bench, "figure": self.figure, "unit": self.unit, "bare": self.bare, "ratio": self.ratio}
         return json.dumps(line | self.more)
+
+    def words(self) -> str:
+        title = f"{self.bench}, {self.about}" if self.about else self.bench
+        return f"{title}: {self.figure:,} {self.unit}; bare loop {self.bare:,}; ratio {self.ratio}"
 
 
 def line(bench: str, unit: str, ours: Sequence[float], bare: Sequence[float], **more: Any) -> Line:

@@ -1,7 +1,7 @@
 """`amanah bench`: figures beside a bare loop of the same run, one JSON object a line on stdout."""
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ from amanah import project
 
 if TYPE_CHECKING:
     from amanah.bench.lines import Line
-    from amanah.embedded.stack import Stack
+    from amanah.embedded.stack import Options, Stack
     from amanah.progress import Progress
 
 app = cyclopts.App(name="bench", help="Measure, as a ratio against a bare hand-written loop in the same run.")
@@ -33,7 +33,7 @@ def consume(*, events: int = 100_000, rounds: int = 3, json: Json = False) -> No
     """
     from amanah.bench.consume import consume as measure
 
-    _run(lambda stack, progress: measure(stack, events, rounds, progress), quiet=json)
+    _run(lambda stack, progress: _one(measure(stack, events, rounds, progress)), quiet=json)
 
 
 @app.command
@@ -49,7 +49,32 @@ def burst(*, deadlines: int = 100_000, rounds: int = 3, json: Json = False) -> N
     """
     from amanah.bench.burst import burst as measure
 
-    _run(lambda stack, progress: measure(stack, deadlines, rounds, progress), ("sla_monitor",), quiet=json)
+    _run(lambda stack, progress: _one(measure(stack, deadlines, rounds, progress)), ("sla_monitor",), quiet=json)
+
+
+@app.command
+def idle(*, ten_million: bool = False, deadlines: int = 300, rounds: int = 5, json: Json = False) -> None:
+    """Single deadlines while 10,000, then 1,000,000 clocks are open: p99 of ms from each instant to its event in Kafka.
+
+    Parameters
+    ----------
+    ten_million
+        Then 10,000,000 as well: some minutes and 8 GB of disk more.
+    deadlines
+        How many fall due in each round, one by one.
+    rounds
+        Rounds of each; figures are medians.
+    """
+    from amanah.bench.idle import LARGEST, SIZES
+    from amanah.bench.idle import idle as measure
+
+    sizes = (*SIZES, LARGEST) if ten_million else SIZES
+    _run(
+        lambda stack, progress: measure(stack, sizes, deadlines, rounds, progress),
+        ("sla_monitor",),
+        start=False,
+        quiet=json,
+    )
 
 
 @app.command
@@ -66,36 +91,51 @@ def calendar(*, rounds: int = 5, json: Json = False) -> None:
     _say(measure(project.pack("id"), rounds), quiet=json)
 
 
-def _run(measure: "Callable[[Stack, Progress], Awaitable[Line]]", services: Sequence[str] = (), *, quiet: bool) -> None:
-    """On servers of its own, with these services, in a directory that is deleted afterwards."""
+def _run(
+    measure: "Callable[[Stack, Progress], AsyncIterator[Line]]",
+    services: Sequence[str] = (),
+    *,
+    start: bool = True,
+    quiet: bool,
+) -> None:
+    """On servers of its own, with these services, in a directory that is deleted afterwards; `start=False`: the bench starts
+    them itself. Says each line that was measured, also when what came after it failed."""
     import tempfile
 
+    from amanah.embedded.stack import Options
     from amanah.progress import shown
     from amanah.running import run
 
     project.STATE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=project.STATE) as data, shown() as progress:
-        line = run(_measure(Path(data), measure, services, progress))
-    _say(line, quiet=quiet)
+    options = Options(services=services, start_services=bool(services) and start, sinks=False)
+    lines: list[Line] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=project.STATE) as data, shown() as progress:
+            run(_measure(Path(data), measure, options, progress, lines))
+    finally:
+        for line in lines:
+            _say(line, quiet=quiet)
+
+
+async def _one(line: "Awaitable[Line]") -> "AsyncIterator[Line]":
+    yield await line
 
 
 def _say(line: "Line", *, quiet: bool) -> None:
     if not quiet:
-        print(
-            f"{line.bench}: {line.figure:,.0f} {line.unit}; bare loop {line.bare:,.0f}; ratio {line.ratio}",
-            file=sys.stderr,
-        )
+        print(line.words(), file=sys.stderr)
     print(line.as_json(), flush=True)
 
 
 async def _measure(
     data: Path,
-    measure: "Callable[[Stack, Progress], Awaitable[Line]]",
-    services: Sequence[str],
+    measure: "Callable[[Stack, Progress], AsyncIterator[Line]]",
+    options: "Options",
     progress: "Progress",
-) -> "Line":
-    from amanah.embedded.stack import Options, Stack
+    lines: "list[Line]",
+) -> None:
+    from amanah.embedded.stack import Stack
 
-    options = Options(services=services, start_services=bool(services), sinks=False)
     async with Stack(data / "stack", project.pack("nyc311"), options, progress) as stack:
-        return await measure(stack, progress)
+        async for line in measure(stack, progress):
+            lines.append(line)

@@ -1,0 +1,227 @@
+"""The lateness of single deadlines while very many other clocks are open: from the due instant to the breach event in Kafka.
+
+Ours is the service as it runs: ticker, the key that lets a breach be said once, outbox, relay, three topics a breach. The
+bare loop (`idle_bare.py`) has the same table, claims each row by hand and sends one record. Each is a process of its own,
+stopped while the other is measured; before each measurement it fires some deadlines that do not count. The instant of
+arrival is the broker's own (LogAppendTime on the owner's topic), and Kafka is read only after a round.
+
+A round's deadlines are some tens of milliseconds apart. Half are stored seconds before, together; the others one by one a
+moment before their instants, each with the nudge that handlers give.
+
+Before a size is measured its tables are vacuumed, analysed and written out; afterwards autovacuum and checkpoints come as
+they come. The second pair of eyes rests: the rows have no case files, and each would be a gap to it.
+
+The figure is the p99 of lateness in ms, the median of the rounds; smaller is better, and so is a smaller `ratio` (ours by
+the bare loop's of the same size and round). `flat` is the figure divided by that of the smallest size of the run.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from random import Random
+from uuid import UUID
+
+import asyncpg
+import psutil
+from confluent_kafka import Consumer, TopicPartition
+
+from amanah.bench import open_clocks
+from amanah.bench.lateness import Held, Round, Single, due_at, idle_line, lateness, singles
+from amanah.bench.lines import Line, load
+from amanah.embedded import children, topics
+from amanah.embedded.services import answers, module
+from amanah.embedded.stack import Stack
+from amanah.progress import Progress
+from amanah_chassis.database import migrate
+from amanah_contracts.sla_monitor import DeadlineBreached
+
+SIZES = (10_000, 1_000_000)
+LARGEST = 10_000_000
+SERVICE = "sla_monitor"
+TOPIC = DeadlineBreached.topic
+TYPE = DeadlineBreached.type().encode()
+WARM_UP = 40
+"""Deadlines that do not count: connections, prepared statements and metadata are there afterwards."""
+SETTING_UP = timedelta(seconds=2)
+IDLE_SECONDS = 6.0
+"""Longer than the longest sleep of anything in the service."""
+PATIENCE = 30.0
+SEED = 20_260_101
+
+
+async def idle(
+    stack: Stack, sizes: Sequence[int], deadlines: int, rounds: int, progress: Progress
+) -> AsyncIterator[Line]:
+    """A line for each size, the smallest first. Nothing is dropped between them."""
+    began_with, smallest = load(), None
+    chance = Random(SEED)  # noqa: S311 - the same instants in every run
+    await migrate(stack.dsn(SERVICE), ("amanah_chassis", f"amanah_{SERVICE}"))
+    await _require_disk(stack, max(sizes), progress)
+    for size in sorted(sizes):
+        await _fill(stack, size, progress)
+        measured = []
+        for number in range(rounds):
+            progress.step(f"Round {number + 1} of {rounds}: {deadlines} deadlines beside {size:,} open clocks")
+            ours, held = await _ours(stack, deadlines, chance)
+            progress.step(f"Round {number + 1} of {rounds}: the bare loop")
+            measured.append(Round(ours, await _bare(stack, deadlines, chance), held))
+        line = idle_line(size, measured, smallest, began_with)
+        smallest = smallest or line.figure
+        yield line
+
+
+async def _require_disk(stack: Stack, clocks: int, progress: Progress) -> None:
+    progress.step(f"{clocks:,} open clocks need {open_clocks.disk_needed(clocks) / 1e9:.1f} GB of disk")
+    db = await asyncpg.connect(stack.admin_dsn())
+    try:
+        await open_clocks.require_disk(db, clocks)
+    finally:
+        await db.close()
+
+
+async def _fill(stack: Stack, clocks: int, progress: Progress) -> None:
+    db = await asyncpg.connect(stack.admin_dsn(f"amanah_{SERVICE}"))
+    try:
+        await open_clocks.top_up(db, clocks, topics.agencies(stack.pack), progress)
+        progress.step(f"Vacuuming and analysing {clocks:,} clocks")
+        await open_clocks.rest(db)
+    finally:
+        await db.close()
+
+
+# -- the two that are measured, each while the other does not run --------------------------------------------------------
+
+
+async def _ours(stack: Stack, deadlines: int, chance: Random) -> tuple[list[float], Held]:
+    told = stack.environment(SERVICE) | {"AMANAH_RECONCILE_SECONDS": "86400"}
+    async with _running(stack, SERVICE, module(SERVICE), told) as process:
+        async with asyncio.timeout(PATIENCE):
+            while not await answers(stack.ports[SERVICE]):
+                await asyncio.sleep(0.05)
+        await _round(stack, WARM_UP, chance)
+        async with _cpu(process) as idle_share:
+            await asyncio.sleep(IDLE_SECONDS)
+        async with _cpu(process) as busy_share:
+            late = await _round(stack, deadlines, chance)
+        return late, _held(stack, process, idle_share[0], busy_share[0])
+
+
+async def _bare(stack: Stack, deadlines: int, chance: Random) -> list[float]:
+    told = os.environ | {"AMANAH_DATABASE": stack.dsn(SERVICE), "AMANAH_KAFKA": stack.kafka}
+    async with _running(stack, "bare", [sys.executable, "-m", "amanah.bench.idle_bare"], told):
+        await _round(stack, WARM_UP, chance)
+        return await _round(stack, deadlines, chance)
+
+
+@asynccontextmanager
+async def _running(
+    stack: Stack, name: str, program: Sequence[str], told: Mapping[str, str]
+) -> AsyncIterator[psutil.Process]:
+    process = await children.start(program, stack.log(name), env=told, cwd=stack.data)
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        await children.stop(process, signal.SIGTERM, patience=10)
+
+
+@asynccontextmanager
+async def _cpu(process: psutil.Process) -> AsyncIterator[list[float]]:
+    """Yields a list that afterwards holds the share of one core that the process used meanwhile."""
+    share: list[float] = []
+    used, began = sum(process.cpu_times()[:2]), time.monotonic()
+    yield share
+    share.append((sum(process.cpu_times()[:2]) - used) / (time.monotonic() - began))
+
+
+def _held(stack: Stack, process: psutil.Process, idle_share: float, busy_share: float) -> Held:
+    rss, pss = _memory([process])
+    try:
+        server = psutil.Process(stack.pid("postgres"))
+    except KeyError:  # a server that is not ours
+        return Held(rss, pss, None, None, idle_share, busy_share)
+    return Held(rss, pss, *_memory([server, *server.children(recursive=True)]), idle_share, busy_share)
+
+
+def _memory(processes: Iterable[psutil.Process]) -> tuple[float, float]:
+    """Resident and proportional set size, in megabytes; where the system knows no proportional one, the one of its own."""
+    found = [process.memory_full_info() for process in processes]
+    return sum(one.rss for one in found) / 1e6, sum(getattr(one, "pss", one.uss) for one in found) / 1e6
+
+
+# -- a round -------------------------------------------------------------------------------------------------------------
+
+
+async def _round(stack: Stack, deadlines: int, chance: Random) -> list[float]:
+    """The lateness of each deadline that was stored before it was due."""
+    planned = singles(deadlines, chance)
+    reader = await asyncio.to_thread(_at_the_end, stack.kafka)
+    db = await asyncpg.connect(stack.dsn(SERVICE))
+    try:
+        begin = datetime.now(UTC) + SETTING_UP
+        in_time = await _store(db, planned, begin, topics.agencies(stack.pack))
+    finally:
+        await db.close()
+    await asyncio.sleep(max(0.0, (due_at(planned[-1], begin) - datetime.now(UTC)).total_seconds()) + 0.5)
+    stamps = await asyncio.to_thread(_read, reader, {single.complaint_id for single in in_time})
+    return lateness(in_time, begin, stamps)
+
+
+async def _store(
+    db: asyncpg.Connection, planned: Sequence[Single], begin: datetime, agencies: Sequence[str]
+) -> list[Single]:
+    """Stores the early ones at once and each other at its moment. A late one that the machine did not let us store in time
+    says nothing of the ticker and is left out of the answer."""
+    in_time = [single for single in planned if single.stored_ms is None]
+    await _insert(db, in_time, begin, agencies)
+    late = [(single.stored_ms, single) for single in planned if single.stored_ms is not None]
+    for stored, single in sorted(late, key=lambda pair: pair[0]):
+        await asyncio.sleep((begin + timedelta(milliseconds=stored) - datetime.now(UTC)).total_seconds())
+        await _insert(db, [single], begin, agencies)
+        if datetime.now(UTC) < due_at(single, begin):
+            in_time.append(single)
+    return in_time
+
+
+async def _insert(db: asyncpg.Connection, some: Sequence[Single], begin: datetime, agencies: Sequence[str]) -> None:
+    """With the nudge that handlers give."""
+    await db.execute(
+        """
+        with stored as (
+            insert into deadline (complaint_id, stage, holder, rule, rule_version, calendar, deadline_version, agency,
+                                  state, started_at, due_at, next_fire_at)
+            select c, 'response', 0, 'UU25-44-1', '1', 'five-day/1', 1, a, 'running', d - interval '14 days', d, d
+            from unnest($1::uuid[], $2::text[], $3::timestamptz[]) u (c, a, d)
+        ) select pg_notify('sla_monitor_ticker', '')
+        """,
+        [single.complaint_id for single in some],
+        [agencies[single.complaint_id.int % len(agencies)] for single in some],
+        [due_at(single, begin) for single in some],
+    )
+
+
+def _at_the_end(kafka: str) -> Consumer:
+    reader = Consumer({"bootstrap.servers": kafka, "group.id": "bench-idle", "enable.auto.commit": False})
+    partitions = [TopicPartition(TOPIC, p) for p in reader.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions]
+    for partition in partitions:
+        partition.offset = reader.get_watermark_offsets(partition, timeout=10)[1]
+    reader.assign(partitions)
+    reader.pause(partitions)
+    return reader
+
+
+def _read(reader: Consumer, wanted: set[UUID]) -> dict[UUID, int]:
+    """The broker's stamp of each breach that is there by now, or comes within some time."""
+    reader.resume(reader.assignment())
+    stamps: dict[UUID, int] = {}
+    began = time.monotonic()
+    while not wanted <= stamps.keys() and time.monotonic() - began < PATIENCE:
+        for message in reader.consume(1000, timeout=1.0):
+            if message.error() is None and dict(message.headers() or ())["ce_type"] == TYPE:
+                stamps.setdefault(UUID((message.key() or b"").decode()), message.timestamp()[1])
+    reader.close()
+    return stamps
