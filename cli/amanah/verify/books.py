@@ -73,7 +73,9 @@ def _intake(books: Books, db: Any) -> None:
 def _sla_monitor(books: Books, db: Any) -> None:
     books.fired = {
         tuple(map(str, row))
-        for row in db.execute("select complaint_id, stage, holder, deadline_version, threshold from fired")
+        for row in db.execute(
+            "select complaint_id, stage, holder, deadline_version, threshold from fired where threshold = 'due'"
+        )
     }
     # A second of grace: the ticker is awake, and a live deployment is never wholly at rest.
     books.overdue = db.execute(

@@ -6,63 +6,109 @@ from uuid import UUID
 
 from amanah_contracts.envelope import Event
 from amanah_contracts.sla_monitor import (
+    DeadlineAtRisk,
     DeadlineBreached,
     DeadlineBreachWithdrawn,
     DeadlineCancelled,
     DeadlineEvent,
     DeadlineMet,
+    DeadlinePaused,
+    DeadlineRecalculated,
+    DeadlineResumed,
     DeadlineStarted,
+    EscalationImpossible,
+    EscalationRaised,
 )
-from amanah_sla_monitor.domain.clocks import Clock, State
-from amanah_sla_monitor.domain.diff import Decision, What
-from amanah_sla_monitor.store import DUE, Due
+from amanah_sla_monitor.domain.clocks import State
+from amanah_sla_monitor.domain.diff import NO_RULE, Decision, What
+from amanah_sla_monitor.domain.facts import WITHDRAWN
+from amanah_sla_monitor.domain.marks import AT_RISK, DUE, level_of
+from amanah_sla_monitor.store import Fired
 
 
 def event(complaint_id: UUID, decision: Decision, now: datetime, settled: datetime) -> DeadlineEvent:
     """The event that says a decision. `now` is when it was detected, for a breach `settled`."""
-    clock = decision.clock
+    row = decision.row
     shared: dict[str, Any] = {
         "complaint_id": complaint_id,
-        "agency": clock.agency,
-        "stage": clock.stage,
-        "rule": clock.rule.id,
-        "rule_version": clock.rule.version,
-        "calendar": clock.calendar.label if clock.calendar else None,
-        "deadline_version": decision.deadline_version,
-        "holder": clock.holder,
-        "due_at": decision.due_at,
-        "source_ref": clock.source_ref,
+        "agency": row.agency,
+        "stage": row.stage,
+        "rule": row.rule,
+        "rule_version": row.rule_version,
+        "calendar": row.calendar,
+        "deadline_version": row.deadline_version,
+        "holder": row.holder,
+        "due_at": row.due_at,
+        "source_ref": row.source_ref,
+        "occurred_at": decision.at,
         "received_at": now,
     }
+    if decision.what is What.BREACHED:
+        shared["received_at"] = settled
+    return EVENTS[decision.what](**shared, **_more(decision, settled))
+
+
+EVENTS: dict[What, type[DeadlineEvent]] = {
+    What.STARTED: DeadlineStarted,
+    What.PAUSED: DeadlinePaused,
+    What.RESUMED: DeadlineResumed,
+    What.RECALCULATED: DeadlineRecalculated,
+    What.MET: DeadlineMet,
+    What.BREACHED: DeadlineBreached,
+    What.BREACH_WITHDRAWN: DeadlineBreachWithdrawn,
+    What.CANCELLED: DeadlineCancelled,
+}
+
+
+def _more(decision: Decision, settled: datetime) -> dict[str, Any]:
+    """What an event says beside what all of them say."""
     match decision.what:
-        case What.STARTED:
-            return DeadlineStarted(occurred_at=clock.started_at, **shared)
-        case What.MET:
-            return DeadlineMet(occurred_at=clock.ended_at, **shared)
+        case What.RECALCULATED:
+            return {"previous_due_at": decision.previous_due_at, "reason": decision.why}
         case What.CANCELLED:
-            return DeadlineCancelled(occurred_at=clock.ended_at, reason="the case went to another holder", **shared)
+            return {"reason": _cancelled(decision)}
         case What.BREACH_WITHDRAWN:
-            return DeadlineBreachWithdrawn(occurred_at=clock.ended_at or now, reason=_withdrawn(clock), **shared)
+            return {"reason": _withdrawn(decision)}
         case What.BREACHED:
-            shared["received_at"] = settled
-            return DeadlineBreached(
-                occurred_at=decision.due_at, breached_at=decision.due_at, detected_at=settled, threshold=DUE, **shared
-            )
+            return {"breached_at": decision.at, "detected_at": settled}
+    return {}
 
 
-def _withdrawn(clock: Clock) -> str:
+def _cancelled(decision: Decision) -> str:
+    if decision.why == NO_RULE:
+        return "no rule binds it any more"
+    return "what had started it was taken back" if decision.why == WITHDRAWN else "the case went to another holder"
+
+
+def _withdrawn(decision: Decision) -> str:
     """Which fact took a breach back."""
-    if clock.state in (State.MET, State.CANCELLED) and clock.ended_at:
-        return f"{clock.ended_by} was received at {clock.ended_at.isoformat()}, within the term"
+    ended_at = decision.row.ended_at
+    if decision.row.state in (State.MET, State.CANCELLED) and ended_at:
+        return f"{decision.why} was received at {ended_at.isoformat()}, within the term"
     return "an earlier fact, learnt of late, gives the deadline another due instant"
 
 
-def breach(due: Due, detected_at: datetime) -> Event:
+def said(fired: Fired, detected_at: datetime) -> Event:
+    """The event of a mark that has come."""
+    if fired.mark == DUE:
+        return breach(fired, detected_at)
+    shared = fired._asdict() | {"occurred_at": fired.at, "received_at": detected_at, "detected_at": detected_at}
+    mark, at = shared.pop("mark"), shared.pop("at")
+    if mark.startswith(AT_RISK):
+        return DeadlineAtRisk(threshold=mark.removeprefix(f"{AT_RISK}/"), at_risk_at=at, **shared)
+    level = level_of(mark)
+    shared |= {"level": level.number, "role": level.role, "escalated_at": at}
+    if level.office is None:
+        return EscalationImpossible(reason=level.why_not, **shared)
+    return EscalationRaised(office=level.office, **shared)
+
+
+def breach(due: Fired, detected_at: datetime) -> Event:
     """The breach of a clock that the ticker fired. Built without validation: the values come typed from our own table, and
     a midnight may bring a hundred thousand of them."""
     return DeadlineBreached.model_construct(
         complaint_id=due.complaint_id,
-        occurred_at=due.due_at,
+        occurred_at=due.at,
         received_at=detected_at,
         agency=due.agency,
         stage=due.stage,
@@ -71,9 +117,9 @@ def breach(due: Due, detected_at: datetime) -> Event:
         calendar=due.calendar,
         deadline_version=due.deadline_version,
         holder=due.holder,
-        due_at=due.due_at,
+        due_at=due.at,
         source_ref=due.source_ref,
         threshold=DUE,
-        breached_at=due.due_at,
+        breached_at=due.at,
         detected_at=detected_at,
     )

@@ -12,7 +12,7 @@ from amanah_chassis import problems
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.problems import Problem
 from amanah_sla_monitor import store
-from amanah_sla_monitor.calculator import Law, Refused, answer, asked, span
+from amanah_sla_monitor.calculator import Refused, answer, asked, span
 from amanah_sla_monitor.domain.clocks import clocks
 from amanah_sla_monitor.handlers import Monitor
 from amanah_sla_monitor.receipt import receipt
@@ -31,7 +31,7 @@ def make_api(monitor: Monitor, chassis: Chassis) -> FastAPI:
             reading = await chassis.clock.read(db)
         if facts is None:
             raise Problem(404, "not_found", "No complaint with this id has reached the SLA monitor.")
-        folded = clocks(facts, monitor.rules, monitor.calendars, reading.settled)
+        folded = clocks(facts, monitor.law.rules, monitor.law.calendars, reading.settled)
         told = stored.get(complaint_id, {})
         return {
             "complaint": str(complaint_id),
@@ -40,13 +40,11 @@ def make_api(monitor: Monitor, chassis: Chassis) -> FastAPI:
             "clocks": [receipt(clock, told.get((clock.stage, clock.holder)), reading.settled) for clock in folded],
         }
 
-    law = Law(chassis.settings.pack.name, monitor.rules, monitor.calendars)
-
     @app.get("/calculator")
     async def calculator(request: Request) -> dict[str, Any]:
         """`rule`, `start`, `calendar`, `pause` (FROM/TO, as often as there were pauses), `extend` (true or false)."""
         try:
-            return answer(asked(_arguments(request.query_params), law.pack), law)
+            return answer(asked(_arguments(request.query_params), monitor.law.pack), monitor.law)
         except Refused as refused:
             where = [{"field": refused.argument, "reason": refused.reason}]
             raise Problem(422, "invalid_request", f"Not accepted: {refused}.", where) from None

@@ -3,30 +3,49 @@
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.service import Service
-from amanah_contracts.casework import CaseAcknowledged, CaseDeclined, CaseReplied, CaseResolved
+from amanah_contracts.casework import (
+    CaseAcknowledged,
+    CaseActionWithdrawn,
+    CaseDeclined,
+    CaseExtended,
+    CaseInformationReceived,
+    CaseInformationRequested,
+    CaseReplied,
+    CaseResolved,
+)
 from amanah_contracts.envelope import Event
 from amanah_contracts.intake import ComplaintSubmitted
 from amanah_contracts.registry import REGISTRY
 from amanah_contracts.routing import ComplaintRouted
 from amanah_contracts.sla_monitor import (
+    DeadlineAtRisk,
     DeadlineBreached,
     DeadlineBreachWithdrawn,
     DeadlineCancelled,
     DeadlineMet,
+    DeadlinePaused,
+    DeadlineRecalculated,
+    DeadlineResumed,
     DeadlineStarted,
+    EscalationImpossible,
+    EscalationRaised,
     OversightGap,
 )
 from amanah_sla_monitor.api import make_api
 from amanah_sla_monitor.handlers import (
     Monitor,
     on_case_acknowledged,
+    on_case_action_withdrawn,
     on_case_declined,
+    on_case_extended,
+    on_case_information_received,
+    on_case_information_requested,
     on_case_replied,
     on_case_resolved,
     on_complaint_routed,
     on_complaint_submitted,
 )
-from amanah_sla_monitor.pack import load_calendars, load_rules
+from amanah_sla_monitor.pack import load_law
 from amanah_sla_monitor.reconciler.watch import run_heartbeat, run_reconciler
 from amanah_sla_monitor.settings import SlaMonitorSettings
 from amanah_sla_monitor.ticker import run_ticker
@@ -38,15 +57,31 @@ CONSUMES: dict[type[Event], Handler] = {
     CaseReplied: on_case_replied,
     CaseResolved: on_case_resolved,
     CaseDeclined: on_case_declined,
+    CaseInformationRequested: on_case_information_requested,
+    CaseInformationReceived: on_case_information_received,
+    CaseExtended: on_case_extended,
+    CaseActionWithdrawn: on_case_action_withdrawn,
 }
 PRODUCES: frozenset[type[Event]] = frozenset(
-    {DeadlineStarted, DeadlineMet, DeadlineBreached, DeadlineBreachWithdrawn, DeadlineCancelled, OversightGap}
+    {
+        DeadlineStarted,
+        DeadlinePaused,
+        DeadlineResumed,
+        DeadlineAtRisk,
+        DeadlineRecalculated,
+        DeadlineMet,
+        DeadlineBreached,
+        DeadlineBreachWithdrawn,
+        DeadlineCancelled,
+        EscalationRaised,
+        EscalationImpossible,
+        OversightGap,
+    }
 )
 
 
 async def make_context(chassis: Chassis) -> Monitor:
-    calendars = load_calendars(chassis.settings.pack)
-    return Monitor(load_rules(chassis.settings.pack, calendars), calendars)
+    return Monitor(load_law(chassis.settings.pack))
 
 
 SERVICE = Service(

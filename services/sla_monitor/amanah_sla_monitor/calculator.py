@@ -6,14 +6,16 @@ It applies the pauses it is given, whatever the rule's own pause facts. `amanah 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from amanah_sla_monitor.domain.calendars import SPAN, Calendar, Calendars, OutOfCalendar
+from amanah_sla_monitor.domain.calendars import SPAN, Calendar, OutOfCalendar
 from amanah_sla_monitor.domain.counting import Pause, due
-from amanah_sla_monitor.domain.rules import Rule, Rules, Unit
-from amanah_sla_monitor.pack import load_calendars, load_rules
+from amanah_sla_monitor.domain.law import Law
+from amanah_sla_monitor.domain.rules import Rule, Unit
+from amanah_sla_monitor.pack import load_law as load
 from amanah_sla_monitor.receipt import count
+
+__all__ = ["Law", "Question", "Refused", "answer", "asked", "attempt", "instant", "load", "span"]
 
 
 class Refused(ValueError):
@@ -26,15 +28,6 @@ class Refused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
-    """What a pack says of deadlines."""
-
-    pack: str
-    rules: Rules
-    calendars: Calendars
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """What is asked of the calculator."""
 
@@ -43,12 +36,6 @@ class Question:
     calendar: str | None = None
     pauses: tuple[Pause, ...] = ()
     extend: bool = False
-
-
-def load(pack: Path) -> Law:
-    """The law of a pack. Raises Misconfigured."""
-    calendars = load_calendars(pack)
-    return Law(pack.name, load_rules(pack, calendars), calendars)
 
 
 # -- questions -----------------------------------------------------------------------------------------------------------

@@ -2,21 +2,30 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from amanah_chassis.batch import Batch, Delivered
-from amanah_contracts.casework import CaseAcknowledged, CaseDeclined, CaseEvent, CaseReplied, CaseResolved
+from amanah_contracts.casework import (
+    CaseAcknowledged,
+    CaseActionWithdrawn,
+    CaseDeclined,
+    CaseEvent,
+    CaseExtended,
+    CaseInformationReceived,
+    CaseInformationRequested,
+    CaseReplied,
+    CaseResolved,
+)
 from amanah_contracts.intake import ComplaintSubmitted
 from amanah_contracts.routing import ComplaintRouted
 from amanah_sla_monitor import announce, store
-from amanah_sla_monitor.domain.calendars import Calendars
 from amanah_sla_monitor.domain.clocks import clocks
 from amanah_sla_monitor.domain.diff import Decision, Stored, What, diff
-from amanah_sla_monitor.domain.facts import Fact
-from amanah_sla_monitor.domain.rules import Rules
+from amanah_sla_monitor.domain.facts import WITHDRAWN, Fact
+from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.store import Fire
 
 E = TypeVar("E", ComplaintSubmitted, ComplaintRouted, CaseEvent)
@@ -26,8 +35,7 @@ E = TypeVar("E", ComplaintSubmitted, ComplaintRouted, CaseEvent)
 class Monitor:
     """What the handlers and the ticker of one process share."""
 
-    rules: Rules
-    calendars: Calendars
+    law: Law
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a clock wants to be looked at sooner than the ticker knows."""
     asleep_until: datetime | None = None
@@ -58,6 +66,25 @@ async def on_case_resolved(batch: Batch[CaseResolved], monitor: Monitor) -> None
 
 async def on_case_declined(batch: Batch[CaseDeclined], monitor: Monitor) -> None:
     await _apply(batch, monitor, _of_case)
+
+
+async def on_case_information_requested(batch: Batch[CaseInformationRequested], monitor: Monitor) -> None:
+    await _apply(batch, monitor, _of_case)
+
+
+async def on_case_information_received(batch: Batch[CaseInformationReceived], monitor: Monitor) -> None:
+    await _apply(batch, monitor, _of_case)
+
+
+async def on_case_extended(batch: Batch[CaseExtended], monitor: Monitor) -> None:
+    await _apply(batch, monitor, _of_case)
+
+
+async def on_case_action_withdrawn(batch: Batch[CaseActionWithdrawn], monitor: Monitor) -> None:
+    """The desk's events about one complaint come in order, so the fact that is taken back is already there."""
+    withdrawn = {delivered.event.complaint_id: delivered.event.withdraws for delivered in batch.deliveries}
+    seqs = await store.seqs_of(batch.db, batch.deliveries[0].source, withdrawn)
+    await _apply(batch, monitor, lambda delivered: _withdrawn(delivered, seqs.get(delivered.event.complaint_id)))
 
 
 # -- events as facts -----------------------------------------------------------------------------------------------------
@@ -107,7 +134,12 @@ def _of_case(delivered: Delivered[Any]) -> Fact:
         actor=event.actor.value,
         agency=event.agency,
         source_ref=event.source_ref,
+        action=str(event.action) if event.action else None,
     )
+
+
+def _withdrawn(delivered: Delivered[CaseActionWithdrawn], seq: int | None) -> Fact:
+    return replace(_of_case(delivered), kind=WITHDRAWN, withdraws=seq)
 
 
 # -- load, decide, record ------------------------------------------------------------------------------------------------
@@ -119,11 +151,12 @@ async def _apply(batch: Batch[Any], monitor: Monitor, as_fact: Callable[[Deliver
     casefiles = await store.add_facts(batch.db, new)
     known = [complaint_id for complaint_id, casefile in casefiles.items() if casefile.known]
     stored = await store.deadlines(batch.db, known, lock=True) if known else {}
+    law = monitor.law
     decisions: list[tuple[UUID, Decision]] = []
     changed: list[tuple[UUID, Stored]] = []
     for complaint_id in new:
-        folded = clocks(casefiles[complaint_id].facts, monitor.rules, monitor.calendars, batch.settled)
-        difference = diff(stored.get(complaint_id, {}), folded)
+        folded = clocks(casefiles[complaint_id].facts, law.rules, law.calendars, batch.settled)
+        difference = diff(stored.get(complaint_id, {}), folded, batch.settled, law.offices)
         decisions += [(complaint_id, decision) for decision in difference.decisions]
         changed += [(complaint_id, row) for row in difference.changed]
     await store.save(batch.db, changed)
@@ -139,15 +172,15 @@ async def _say(batch: Batch[Any], decisions: list[tuple[UUID, Decision]], traces
     breaches = [_fire(c, d) for c, d in decisions if d.what is What.BREACHED]
     won = await store.fire(batch.db, breaches, batch.settled) if breaches else set()
     for complaint_id, decision in decisions:
-        clock = decision.clock
-        if decision.what is not What.BREACHED or (complaint_id, clock.stage, clock.holder) in won:
+        row = decision.row
+        if decision.what is not What.BREACHED or (complaint_id, row.stage, row.holder) in won:
             batch.emit(announce.event(complaint_id, decision, batch.now, batch.settled), traces[complaint_id])
 
 
 def _fire(complaint_id: UUID, decision: Decision) -> Fire:
     assert decision.due_at is not None, "what has no due instant cannot breach"
-    clock = decision.clock
-    return Fire(complaint_id, clock.stage, clock.holder, decision.deadline_version, decision.due_at)
+    row = decision.row
+    return Fire(complaint_id, row.stage, row.holder, row.deadline_version, decision.due_at)
 
 
 async def _wake_ticker(batch: Batch[Any], monitor: Monitor, changed: list[tuple[UUID, Stored]]) -> None:

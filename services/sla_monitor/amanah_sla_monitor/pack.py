@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from amanah_chassis.errors import Misconfigured
 from amanah_sla_monitor.domain import rules as law
 from amanah_sla_monitor.domain.calendars import Calendar, Calendars, Holiday, Override, Season
+from amanah_sla_monitor.domain.law import Law
+from amanah_sla_monitor.domain.offices import Offices
 from amanah_sla_monitor.domain.rules import Bound, Rule, Rules
 from amanah_sla_monitor.pack_schema import (
     BackdatingEntry,
@@ -19,12 +21,28 @@ from amanah_sla_monitor.pack_schema import (
     ExtensionEntry,
     FactsEntry,
     HolidayList,
+    RolesEntry,
     RuleEntry,
     UnknownEntry,
 )
 
 M = TypeVar("M", bound=BaseModel)
+_RULES_FIELDS = {"rules", "backdating", "facts", "unknown", "roles"}
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some builds of PyYAML come without the fast one
+
+
+def load_law(pack: Path) -> Law:
+    """All that a pack says of deadlines. Raises Misconfigured."""
+    calendars = load_calendars(pack)
+    return Law(pack.name, load_rules(pack, calendars), calendars, load_offices(pack))
+
+
+def load_offices(pack: Path) -> Offices:
+    """Whom escalation calls upon: the roles of `rules.yaml`, the superiors of `agencies.yaml`. Raises Misconfigured."""
+    path = pack / "rules.yaml"
+    entry = _entry(path, "roles", RolesEntry, {"roles": _mapping(path, _RULES_FIELDS).get("roles") or {}})
+    superiors = {code: agency["superior"] for code, agency in _agencies(pack).items() if agency.get("superior")}
+    return Offices(entry.roles, superiors)
 
 
 def load_calendars(pack: Path) -> Calendars:
@@ -55,7 +73,7 @@ def load_calendars(pack: Path) -> Calendars:
 def load_rules(pack: Path, calendars: Calendars) -> Rules:
     """The pack's rules, in the order of the file. Raises Misconfigured."""
     path = pack / "rules.yaml"
-    file = _mapping(path, {"rules", "backdating", "facts", "unknown"})
+    file = _mapping(path, _RULES_FIELDS)
     facts = _entry(path, "facts", FactsEntry, {"facts": file.get("facts") or {}}).facts
     kinds = _agency_kinds(pack)
     loaded: dict[tuple[str, str], Rule] = {}

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from amanah_sla_monitor.domain.calendars import HolidayKind, Hours
 from amanah_sla_monitor.domain.facts import KINDS, SUBMITTED
+from amanah_sla_monitor.domain.offices import Seat
 from amanah_sla_monitor.domain.rules import Basis, Bound, CutOff, DueAt, Roll, Unit
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -99,15 +100,19 @@ class AppliesEntry(_Strict):
     visibility: list[str] = []
 
 
+Word = Annotated[str, Field(pattern=r"^[\w .-]{1,64}$")]
+"""A name that is part of a key."""
+
+
 class ThresholdEntry(_Strict):
-    name: str
+    name: Word
     percent: Annotated[int, Field(ge=1, le=100)] | None = None
     """Absent: the last day."""
 
 
 class EscalationEntry(_Strict):
     level: Annotated[int, Field(ge=1)]
-    role: str
+    role: Word
     after: Annotated[int, Field(ge=0)] = 0
     unit: Literal[Unit.WORKING_DAY, Unit.CALENDAR_DAY, Unit.HOUR] = Unit.WORKING_DAY
 
@@ -173,6 +178,12 @@ class RuleEntry(_Strict):
             if self.runs and not KINDS.intersection(facts):
                 raise ValueError(f"{field}: none of these facts is recorded, so no clock runs; say `runs: false`")
         return self
+
+
+class RolesEntry(_Strict):
+    """Where each role of the escalations sits."""
+
+    roles: dict[Word, Seat] = {}
 
 
 class UnknownEntry(_Strict):

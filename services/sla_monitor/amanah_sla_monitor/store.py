@@ -10,9 +10,7 @@ from amanah_chassis.database import Connection
 from amanah_sla_monitor.domain.clocks import State
 from amanah_sla_monitor.domain.diff import Key, Stored
 from amanah_sla_monitor.domain.facts import Fact
-
-DUE = "due"
-"""The threshold that every deadline has: its own due instant."""
+from amanah_sla_monitor.domain.marks import Mark
 
 _STATES = {state.value: state for state in State}
 _FIELDS = tuple(Stored.__dataclass_fields__)
@@ -37,8 +35,8 @@ class Fire(NamedTuple):
     due_at: datetime
 
 
-class Due(NamedTuple):
-    """A clock that the ticker has just fired."""
+class Fired(NamedTuple):
+    """A mark of a clock that has come, and that the ticker may say."""
 
     complaint_id: UUID
     stage: str
@@ -48,8 +46,10 @@ class Due(NamedTuple):
     calendar: str | None
     deadline_version: int
     agency: str | None
-    due_at: datetime
+    due_at: datetime | None
     source_ref: str | None
+    mark: str
+    at: datetime
 
 
 # -- facts ---------------------------------------------------------------------------------------------------------------
@@ -82,6 +82,22 @@ async def facts_of(db: Connection, complaint_id: UUID) -> list[Fact] | None:
     return None if facts is None else [decode(fact) for fact in json.loads(facts)]
 
 
+async def seqs_of(db: Connection, source: str, actions: Mapping[UUID, UUID]) -> dict[UUID, int]:
+    """The number of the fact by which each action came from `source`; by complaint, one action each."""
+    rows = await db.fetch(
+        """
+        select c.complaint_id, (f ->> 'seq')::bigint
+        from unnest($1::uuid[], $2::text[]) u(complaint_id, action)
+        join casefile c using (complaint_id), jsonb_array_elements(c.facts) f
+        where f ->> 'action' = u.action and f ->> 'source' = $3
+        """,
+        list(actions),
+        [str(action) for action in actions.values()],
+        source,
+    )
+    return dict(map(tuple, rows))
+
+
 def encode(fact: Fact) -> str:
     """A fact as JSON, without what it does not have."""
     stored: dict[str, Any] = {}
@@ -111,7 +127,8 @@ async def deadlines(db: Connection, complaint_ids: Collection[UUID], *, lock: bo
     )
     found: dict[UUID, dict[Key, Stored]] = {}
     for complaint_id, *values in rows:
-        values[7] = _STATES[values[7]]
+        values[_STATE] = _STATES[values[_STATE]]
+        values[_MARKS] = _read_marks(values[_MARKS])
         stored = Stored(*values)
         found.setdefault(complaint_id, {})[stored.stage, stored.holder] = stored
     return found
@@ -122,10 +139,20 @@ async def save(db: Connection, changed: Sequence[tuple[UUID, Stored]]) -> None:
     if not changed:
         return
     columns = [[getattr(stored, name) for _, stored in changed] for name in _FIELDS]
+    columns[_MARKS] = [_write_marks(marks) for marks in columns[_MARKS]]
     await db.execute(_SAVE, [complaint_id for complaint_id, _ in changed], *columns)
 
 
-_TYPES = ("text", "int", "text", "text", "text", "int", "text", "text", *("timestamptz",) * 4, "text")
+def _write_marks(marks: Sequence[Mark]) -> str | None:
+    return json.dumps([(mark.at.isoformat(), mark.name) for mark in marks]) if marks else None
+
+
+def _read_marks(marks: str | None) -> tuple[Mark, ...]:
+    return tuple(Mark(datetime.fromisoformat(at), name) for at, name in json.loads(marks)) if marks else ()
+
+
+_STATE, _MARKS = _FIELDS.index("state"), _FIELDS.index("marks")
+_TYPES = ("text", "int", "text", "text", "text", "int", "text", "text", *("timestamptz",) * 4, "text", "jsonb")
 _SAVE = f"""
     insert into deadline (complaint_id, {_COLUMNS})
     select * from unnest($1::uuid[], {", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_TYPES, 2))})
@@ -145,7 +172,8 @@ async def fire(db: Connection, fires: Sequence[Fire], detected_at: datetime) -> 
         select c, s, h, v, 'due', d, $6
         from unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::timestamptz[]) u(c, s, h, v, d)
         on conflict (complaint_id, stage, holder, deadline_version, threshold) do update
-        set withdrawn_at = null, detected_at = excluded.detected_at where fired.withdrawn_at is not null
+        set withdrawn_at = null, due_at = excluded.due_at, detected_at = excluded.detected_at
+        where fired.withdrawn_at is not null
         returning complaint_id, stage, holder
         """,
         *(list(column) for column in zip(*fires, strict=True)),
@@ -155,45 +183,66 @@ async def fire(db: Connection, fires: Sequence[Fire], detected_at: datetime) -> 
 
 
 async def withdraw(db: Connection, withdrawn: Sequence[Fire], at: datetime) -> None:
-    """Marks breaches that did not happen after all."""
+    """Marks breaches that did not happen after all, and with them whatever was escalated of them."""
     await db.execute(
         """
         update fired f set withdrawn_at = $5
         from unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) u(c, s, h, v)
-        where (f.complaint_id, f.stage, f.holder, f.deadline_version, f.threshold) = (c, s, h, v, 'due')
+        where (f.complaint_id, f.stage, f.holder, f.deadline_version) = (c, s, h, v)
+          and (f.threshold = 'due' or f.threshold like 'escalation/%')
         """,
         *(list(column) for column in list(zip(*withdrawn, strict=True))[:4]),
         at,
     )
 
 
-async def fire_due(db: Connection, settled: datetime, limit: int) -> list[Due]:
-    """Claims up to `limit` clocks whose instant has come and that nobody else holds, marks them breached, and answers, in
-    the order of their instants, those not fired before."""
+async def fire_due(db: Connection, settled: datetime, limit: int) -> list[Fired]:
+    """Claims up to `limit` clocks with a mark that has come and that nobody else holds, and moves each on to its next mark.
+    Answers, in the order of their instants, the marks not said before: of a clock that has run out its breach and the levels
+    reached since; of one that runs its warnings."""
     rows = await db.fetch(
         """
         with due as materialized (
-            select complaint_id, stage, holder from deadline
+            select complaint_id, stage, holder, next_fire_at as since from deadline
             where next_fire_at <= $1 order by next_fire_at limit $2
             for update skip locked
-        ), breached as (
-            update deadline d set state = 'breached', next_fire_at = null
+        ), claimed as (
+            update deadline d
+            set state = case when d.state in ('running', 'paused') and d.due_at <= $1 then 'breached' else d.state end,
+                next_fire_at = (select min((m ->> 0)::timestamptz) from jsonb_array_elements(d.marks) m
+                                where (m ->> 0)::timestamptz > $1)
             from due u where d.complaint_id = u.complaint_id and d.stage = u.stage and d.holder = u.holder
             returning d.complaint_id, d.stage, d.holder, d.rule, d.rule_version, d.calendar, d.deadline_version, d.agency,
-                      d.due_at, d.source_ref
+                      d.due_at, d.source_ref, d.marks, d.state, u.since
+        ), come as (
+            select complaint_id, stage, holder, rule, rule_version, calendar, deadline_version, agency, due_at, source_ref,
+                   'due' as mark, due_at as at
+            from claimed where due_at >= since and due_at <= $1
+            union all
+            select complaint_id, stage, holder, rule, rule_version, calendar, deadline_version, agency, due_at, source_ref,
+                   m ->> 1, (m ->> 0)::timestamptz
+            from claimed, jsonb_array_elements(marks) m
+            where (m ->> 0)::timestamptz between since and $1
+              and case split_part(m ->> 1, '/', 1)
+                  when 'escalation' then state = 'breached'
+                  when 'at_risk' then state <> 'breached'
+                  else false end
         ), won as (
             insert into fired (complaint_id, stage, holder, deadline_version, threshold, due_at, detected_at)
-            select complaint_id, stage, holder, deadline_version, 'due', due_at, $1 from breached
+            select complaint_id, stage, holder, deadline_version, split_part(mark, '|', 1), at, $1 from come
             on conflict (complaint_id, stage, holder, deadline_version, threshold) do update
-            set withdrawn_at = null, detected_at = excluded.detected_at where fired.withdrawn_at is not null
-            returning complaint_id, stage, holder
+            set withdrawn_at = null, due_at = excluded.due_at, detected_at = excluded.detected_at
+            where fired.withdrawn_at is not null
+            returning complaint_id, stage, holder, threshold
         )
-        select b.* from breached b join won using (complaint_id, stage, holder) order by b.due_at
+        select c.* from come c join won w using (complaint_id, stage, holder)
+        where w.threshold = split_part(c.mark, '|', 1)
+        order by c.at, c.mark
         """,
         settled,
         limit,
     )
-    return [Due(*row) for row in rows]
+    return [Fired(*row) for row in rows]
 
 
 async def next_fire_at(db: Connection) -> datetime | None:

@@ -48,7 +48,7 @@ async def _turn(monitor: Monitor, chassis: Chassis) -> None:
     monitor.asleep_until = None
     most: int = chassis.settings.ticker_batch
     limit = min(FIRST_BATCH, most)  # so that the first of many need not wait for the thousandth to be written
-    while await tick(chassis, limit) == limit:
+    while await tick(chassis, limit) >= limit:
         limit = min(limit * 4, most)
     monitor.looked_at = monotonic()
     async with chassis.pool.acquire() as db:
@@ -62,14 +62,14 @@ async def _turn(monitor: Monitor, chassis: Chassis) -> None:
 
 
 async def tick(chassis: Chassis, limit: int) -> int:
-    """Fires up to `limit` clocks that are due, in one transaction; answers how many breaches it said."""
+    """Fires up to `limit` clocks with a mark that has come, in one transaction; answers how many marks it said."""
     async with chassis.transaction() as tx:
         fired = await store.fire_due(tx.db, tx.settled, limit)
-        for due in fired:
-            tx.emit(announce.breach(due, tx.settled))
+        for mark in fired:
+            tx.emit(announce.said(mark, tx.settled))
     if fired:
-        metrics.observe_breaches(fired, tx.settled)
-        log.info("deadlines breached", extra={"count": len(fired)})
+        metrics.observe(fired, tx.settled)
+        log.info("marks said", extra={"count": len(fired)})
     return len(fired)
 
 

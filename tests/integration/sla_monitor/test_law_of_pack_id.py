@@ -64,10 +64,20 @@ async def test_working_days_and_calendar_days_each_end_at_their_own_midnight(
     assert "breached" not in words(await everything(monitor, deadlines, complaint))
     await fall_due(monitor, clock, midnight_after(3, 26))
     told = await everything(monitor, deadlines, complaint)
-    assert words(told, "forwarding") == ["started", "breached"]
-    assert words(told, "response") == ["started"]
+    assert words(told, "forwarding") == ["started", "at_risk", "at_risk", "breached", "escalation.raised"]
+    assert [
+        r.body["threshold"] for r in told if r.type == "deadline.at_risk.v1" and r.body["stage"] == "forwarding"
+    ] == [
+        "half",
+        "last_day",
+    ]
+    assert "breached" not in words(told, "response")
     await fall_due(monitor, clock, midnight_after(3, 30))
-    assert words(await everything(monitor, deadlines, complaint), "response") == ["started", "breached"]
+    told = await everything(monitor, deadlines, complaint)
+    assert words(told, "response")[-3:] == ["breached", "escalation.impossible", "escalation.raised"]
+    [nobody, called] = [r.body for r in told if r.body["stage"] == "response"][-2:]
+    assert (nobody["level"], nobody["reason"]) == (1, "no_holder"), "it was never routed: whose superior?"
+    assert (called["level"], called["office"], called["escalated_at"]) == (2, "ombudsman", nobody["escalated_at"])
 
 
 async def test_a_receipt_names_every_day_and_recomputes_to_the_same_instant(
@@ -136,9 +146,15 @@ async def test_a_transfer_learnt_of_late_takes_the_breach_of_the_first_holder_ba
     wire.send(submitted(complaint, now), routed(complaint, now, HOLDER))
     await knows(monitor, complaint, 2)
     await fall_due(monitor, clock, now + timedelta(days=9))
-    assert words(await everything(monitor, deadlines, complaint), "first_reply") == ["started", "breached"]
+    assert "breached" in words(await everything(monitor, deadlines, complaint), "first_reply")
     wire.send(routed(complaint, now + timedelta(days=2), NEXT_HOLDER, 2))
     await knows(monitor, complaint, 3)
     told = [r for r in await everything(monitor, deadlines, complaint) if r.body["stage"] == "first_reply"]
-    assert words([r for r in told if r.body["holder"] == 1]) == ["started", "breached", "breach_withdrawn", "cancelled"]
+    of_first = words([r for r in told if r.body["holder"] == 1])
+    assert [word for word in of_first if word not in ("at_risk", "escalation.raised")] == [
+        "started",
+        "breached",
+        "breach_withdrawn",
+        "cancelled",
+    ]
     assert words([r for r in told if r.body["holder"] == 2])[:1] == ["started"]

@@ -82,7 +82,7 @@ async def test_a_breach_reaches_the_agency_and_the_ombudsman_under_the_same_id(
     await knows(monitor, complaint, 2)
     await fall_due(monitor, clock, now + HOUR)
     *_, breach = await deadlines.wait_for(complaint, "deadline.breached")
-    [to_agency] = await audiences.wait_for(complaint, "deadline.breached", topic="amanah.agency.dot")
+    *_, to_agency = await audiences.wait_for(complaint, "deadline.breached", topic="amanah.agency.dot")
     [to_ombudsman] = await audiences.wait_for(complaint, "deadline.breached", topic="amanah.ombudsman")
     audiences.close()
     assert to_agency.id == to_ombudsman.id == breach.id

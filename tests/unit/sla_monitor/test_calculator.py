@@ -176,7 +176,7 @@ def test_pauses_as_text() -> None:
 
 async def get(query: str = "", **parameters: str) -> httpx.Response:
     chassis: Any = SimpleNamespace(settings=SimpleNamespace(pack=FOLDER))
-    transport = httpx.ASGITransport(make_api(Monitor(PACK.rules, PACK.calendars), chassis))
+    transport = httpx.ASGITransport(make_api(Monitor(PACK), chassis))
     async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as client:
         return await client.get(f"/calculator?{query}", params=parameters or None)
 

@@ -17,7 +17,7 @@ from tests.unit.sla_monitor.cases import (
 )
 
 from amanah_sla_monitor.domain.clocks import Clock, State, clocks
-from amanah_sla_monitor.domain.diff import Stored, What, diff, row
+from amanah_sla_monitor.domain.diff import Ground, Stored, What, diff, row
 from amanah_sla_monitor.domain.facts import Fact
 from amanah_sla_monitor.domain.rules import Applies, Bound, rules
 
@@ -171,7 +171,7 @@ def test_pauses_by_facts() -> None:
 
 def step(stored: dict[tuple[str, int], Stored], *facts: Fact, now: object) -> list[What]:
     """One arrival or tick: folds, stores, and answers what is said."""
-    difference = diff(stored, clocks(facts, GIVEN_ONLY, CALENDARS, now))  # type: ignore[arg-type]
+    difference = diff(stored, clocks(facts, GIVEN_ONLY, CALENDARS, now), now)  # type: ignore[arg-type]
     stored |= {(r.stage, r.holder): r for r in difference.changed}
     return [decision.what for decision in difference.decisions]
 
@@ -207,29 +207,35 @@ def test_everything_at_once_says_everything_in_order() -> None:
 
 
 def test_only_a_clock_that_may_still_fire_wants_to_be_looked_at() -> None:
-    assert row(given_clock(now=FILED)).next_fire_at == DUE
-    assert row(given_clock(now=DUE)).next_fire_at is None
-    assert row(given_clock(case("resolved", FILED), now=FILED)).next_fire_at is None
+    assert row(given_clock(now=FILED), FILED).next_fire_at == DUE
+    assert row(given_clock(now=DUE), DUE).next_fire_at is None
+    assert row(given_clock(case("resolved", FILED), now=FILED), FILED).next_fire_at is None
 
 
 def test_another_start_is_another_deadline_version() -> None:
     law = rules(rule("settlement", working_days(60), starts=["case.acknowledged"], bound=Bound.CITIZEN))
     second, first = case("acknowledged", at("2026-06-03 09:00"), seq=2), case("acknowledged", at("2026-06-02 09:00"))
     stored: dict[tuple[str, int], Stored] = {}
-    difference = diff(stored, clocks([second], law, CALENDARS, FILED))
+    difference = diff(stored, clocks([second], law, CALENDARS, FILED), FILED)
     stored = {(r.stage, r.holder): r for r in difference.changed}
-    difference = diff(stored, clocks([second, first], law, CALENDARS, FILED))
-    assert [(d.what, d.deadline_version) for d in difference.decisions] == [(What.STARTED, 2)]
+    difference = diff(stored, clocks([second, first], law, CALENDARS, FILED), FILED)
+    assert [(d.what, d.deadline_version) for d in difference.decisions] == [(What.RECALCULATED, 2)]
+    assert (difference.decisions[0].why, difference.decisions[0].previous_due_at) == (
+        Ground.START,
+        stored["settlement", 0].due_at,
+    )
 
 
 def test_a_breach_of_a_deadline_whose_ground_moves_is_said_of_the_new_one() -> None:
     law = rules(rule("settlement", working_days(2), starts=["case.acknowledged"]))
     second, first = case("acknowledged", at("2026-06-03 09:00"), seq=2), case("acknowledged", at("2026-06-02 09:00"))
-    stored = {(r.stage, r.holder): r for r in diff({}, clocks([second], law, CALENDARS, MUCH_LATER)).changed}
-    difference = diff(stored, clocks([second, first], law, CALENDARS, MUCH_LATER))
+    stored = {
+        (r.stage, r.holder): r for r in diff({}, clocks([second], law, CALENDARS, MUCH_LATER), MUCH_LATER).changed
+    }
+    difference = diff(stored, clocks([second, first], law, CALENDARS, MUCH_LATER), MUCH_LATER)
     assert [(d.what, d.deadline_version) for d in difference.decisions] == [
         (What.BREACH_WITHDRAWN, 1),
-        (What.STARTED, 2),
+        (What.RECALCULATED, 2),
         (What.BREACHED, 2),
     ]
 
@@ -239,6 +245,6 @@ def test_a_finished_clock_does_not_change_with_the_law() -> None:
 
     facts = [routed(FILED), case("replied", at("2026-06-03 09:00"))]
     [clock] = clocks(facts, rules(FIRST_REPLY), CALENDARS, MUCH_LATER)
-    stored = {("first_reply", 1): row(clock)}
+    stored = {("first_reply", 1): row(clock, MUCH_LATER)}
     stricter = replace(FIRST_REPLY, version="2", term=working_days(1))
-    assert diff(stored, clocks(facts, rules(stricter), CALENDARS, MUCH_LATER)).decisions == ()
+    assert diff(stored, clocks(facts, rules(stricter), CALENDARS, MUCH_LATER), MUCH_LATER).decisions == ()

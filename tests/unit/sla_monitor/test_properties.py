@@ -82,6 +82,9 @@ def test_any_order_and_any_duplicates_give_the_same_clocks(facts: list[Fact], ch
 
 SAID = {
     What.STARTED: State.RUNNING,
+    What.PAUSED: State.PAUSED,
+    What.RESUMED: State.RUNNING,
+    What.RECALCULATED: State.RUNNING,
     What.MET: State.MET,
     What.BREACHED: State.BREACHED,
     What.BREACH_WITHDRAWN: State.RUNNING,
@@ -102,19 +105,20 @@ def test_whatever_the_arrival_what_is_said_tells_the_truth(facts: list[Fact], ch
     known: list[Fact] = []
     for fact, now in [*zip(arriving, moments, strict=True), (None, end)]:
         known += [fact] if fact else []
-        difference = diff(stored, clocks(known, LAW, CALENDARS, now))
+        difference = diff(stored, clocks(known, LAW, CALENDARS, now), now)
         stored |= {(r.stage, r.holder): r for r in difference.changed}
         for decision in difference.decisions:
-            clock = (decision.clock.stage, decision.clock.holder)
+            clock = (decision.row.stage, decision.row.holder)
             before, version = heard.get(clock, (None, 0)), decision.deadline_version
             if decision.what is What.BREACH_WITHDRAWN:
                 assert before == (State.BREACHED, version), "taken back, but never said"
             else:
                 assert before != (SAID[decision.what], version), "said twice"
-            assert decision.what is What.STARTED or before[1] == version, "of a deadline that was never started"
-            heard[clock] = (SAID[decision.what], version)
-        standing = {State.PAUSED: State.RUNNING}
-        assert heard == {key: (standing.get(row.state, row.state), row.deadline_version) for key, row in stored.items()}
+            new = decision.what in (What.STARTED, What.RECALCULATED)
+            assert new or before[1] == version, "of a deadline that was never started"
+            stands = decision.what is What.RECALCULATED and before[0] is State.PAUSED
+            heard[clock] = (State.PAUSED if stands else SAID[decision.what], version)
+        assert heard == {key: (row.state, row.deadline_version) for key, row in stored.items()}
     final = clocks(facts, LAW, CALENDARS, end)
     assert {(c.stage, c.holder, c.state, c.due_at) for c in final} == {
         (s.stage, s.holder, s.state, s.due_at) for s in stored.values()

@@ -43,7 +43,7 @@ def test_wish_01_every_open_clock_carries_its_own_instant_however_old_it_is() ->
     old, new = submitted(at("2020-01-02 09:00")), submitted(FILED)
     law = rules(rule("forwarding", working_days(3)))
     [old_clock], [new_clock] = (clocks([fact], law, CALENDARS, at("2020-01-02 10:00")) for fact in (old, new))
-    first, second = row(old_clock).next_fire_at, row(new_clock).next_fire_at
+    first, second = row(old_clock, FILED).next_fire_at, row(new_clock, FILED).next_fire_at
     assert first is not None
     assert second is not None
     assert first < second
@@ -68,7 +68,7 @@ def test_wish_03_a_clock_keeps_the_rule_and_the_calendar_version_of_its_start() 
     [before] = clocks([submitted(at("2026-06-30 15:59"))], law, CALENDARS, LATER)
     [after] = clocks([submitted(at("2026-07-01 08:00"))], law, CALENDARS, LATER)
     assert (before.rule.version, after.rule.version) == ("1", "2")
-    assert (row(before).rule_version, row(before).calendar) == ("1", "five-day@1")
+    assert (row(before, LATER).rule_version, row(before, LATER).calendar) == ("1", "five-day@1")
 
 
 def test_wish_04_a_case_that_no_rule_covers_is_said_aloud() -> None:
@@ -132,12 +132,12 @@ def test_wish_07_a_holiday_announced_late_moves_running_clocks_and_no_other() ->
     assert before["first_reply", 2].due_at == after["first_reply", 2].due_at, "another office's calendar"
     answered = [submitted(FILED), case("replied", now)]
     reply = rules(rule("reply", working_days(5), stops=["case.replied"]))
-    stored = {("reply", 0): row(clocks(answered, reply, CALENDARS, now)[0])}
-    assert diff(stored, clocks(answered, reply, moved, now)).decisions == (), "a finished clock is untouched"
-    open_case = {("reply", 0): row(clocks([submitted(FILED)], reply, CALENDARS, now)[0])}
-    [decision] = diff(open_case, clocks([submitted(FILED)], reply, moved, now)).decisions
+    stored = {("reply", 0): row(clocks(answered, reply, CALENDARS, now)[0], now)}
+    assert diff(stored, clocks(answered, reply, moved, now), now).decisions == (), "a finished clock is untouched"
+    open_case = {("reply", 0): row(clocks([submitted(FILED)], reply, CALENDARS, now)[0], now)}
+    [decision] = diff(open_case, clocks([submitted(FILED)], reply, moved, now), now).decisions
     assert decision.due_at == at("2026-06-10 00:00"), "a day later than before, said by an event of its own"
-    assert (row(clocks([submitted(FILED)], reply, moved, now)[0]).calendar) == "five-day@2"
+    assert row(clocks([submitted(FILED)], reply, moved, now)[0], now).calendar == "five-day@2"
 
 
 ASKED = {"pauses": frozenset({"case.acknowledged"}), "resumes": frozenset({"case.replied"})}
@@ -251,11 +251,11 @@ def test_wish_13_an_extension_has_its_article_and_pauses_their_budget() -> None:
 def test_wish_14_a_breach_that_did_not_happen_is_taken_back_with_its_reason() -> None:
     law = rules(rule("reply", working_days(1), stops=["case.replied"]), backdating=RULES.backdating)
     breached = clocks([submitted(FILED)], law, CALENDARS, LATER)
-    stored = {("reply", 0): row(breached[0])}
+    stored = {("reply", 0): row(breached[0], LATER)}
     in_time = case("replied", LATER, claimed=at("2026-06-02 10:00"), actor="officer")
-    difference = diff(stored, clocks([submitted(FILED), in_time], law, CALENDARS, LATER))
+    difference = diff(stored, clocks([submitted(FILED), in_time], law, CALENDARS, LATER), LATER)
     assert [d.what for d in difference.decisions] == [What.BREACH_WITHDRAWN, What.MET]
-    assert difference.decisions[0].clock.ended_at == at("2026-06-02 10:00")
+    assert difference.decisions[0].row.ended_at == at("2026-06-02 10:00")
 
 
 def test_wish_15_a_date_shows_how_it_was_computed() -> None:

@@ -213,15 +213,18 @@ def _end(
     due_at: datetime | None, stop: Effective | None, holding: Holding | None, now: datetime
 ) -> tuple[State, datetime | None, str | None]:
     """How the clock stands: met by a stop in time, cancelled by a transfer in time and before any stop, breached, or not
-    yet ended. An answer that came too late is kept beside the breach."""
+    yet ended. An answer that came too late, or the loss of the case after the breach, is kept beside it."""
     lost_at = holding.until if holding else None
     stopped_at = stop.at if stop else None
     if stop and (due_at is None or stop.at <= due_at) and (lost_at is None or stop.at <= lost_at):
         return State.MET, stop.at, stop.fact.kind
     if lost_at is not None and (due_at is None or lost_at <= due_at):
         return State.CANCELLED, lost_at, ROUTED
-    state = State.BREACHED if due_at is not None and now >= due_at else State.RUNNING
-    return state, stopped_at, stop.fact.kind if stop else None
+    if due_at is None or now < due_at:
+        return State.RUNNING, stopped_at, stop.fact.kind if stop else None
+    if lost_at is not None and (stop is None or lost_at < stop.at):
+        return State.BREACHED, lost_at, ROUTED
+    return State.BREACHED, stopped_at, stop.fact.kind if stop else None
 
 
 def _pauses(rule: Rule, facts: Sequence[Effective]) -> tuple[Pause, ...]:

@@ -9,7 +9,19 @@ ROUTED = "complaint.routed"
 WITHDRAWN = "fact.withdrawn"
 """Whoever said something takes it back: `withdraws` is the number it had from the same source."""
 
-KINDS = frozenset({SUBMITTED, ROUTED, "case.acknowledged", "case.replied", "case.resolved", "case.declined"})
+KINDS = frozenset(
+    {
+        SUBMITTED,
+        ROUTED,
+        "case.acknowledged",
+        "case.replied",
+        "case.resolved",
+        "case.declined",
+        "case.information_requested",
+        "case.information_received",
+        "case.extended",
+    }
+)
 """Facts that a rule may name as its start, stop, pause, resumption or extension: the stems of the events recorded."""
 
 
@@ -34,4 +46,6 @@ class Fact:
     visibility: str | None = None
     source_ref: str | None = None
     given_due_at: datetime | None = None
+    action: str | None = None
+    """The desk's id of what was done, by which it may be withdrawn."""
     withdraws: int | None = None

@@ -66,7 +66,7 @@ async def touched(db: Connection, look: Look) -> list[UUID]:
     """Cases with a breach said, a clock ended or a clock still waiting for the ticker, of a deadline of this stretch."""
     rows = await db.fetch(
         """
-        select complaint_id from fired where detected_at > $1 and detected_at <= $2
+        select complaint_id from fired where detected_at > $1 and detected_at <= $2 and threshold = 'due'
         union
         select complaint_id from deadline where state in ('met', 'cancelled') and due_at > $1 and due_at <= $2
         union
