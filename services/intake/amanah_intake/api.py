@@ -20,7 +20,7 @@ from amanah_chassis.problems import Problem
 from amanah_intake import metrics, vaultroom
 from amanah_intake.domain.form import Form
 from amanah_intake.filing import Caller, Intake, file
-from amanah_intake.following import follow
+from amanah_intake.following import Followed, follow
 from amanah_intake.openapi import FILING, describe
 
 BODY_LIMIT = 256 * 1024
@@ -59,7 +59,7 @@ def _add_filing(app: FastAPI, intake: Intake, chassis: Chassis, service: bytes) 
 
 
 def _add_following(app: FastAPI, chassis: Chassis) -> None:
-    @app.get("/complaints/status")
+    @app.get("/complaints/status", responses={200: {"model": Followed}})
     async def status(authorization: Annotated[str | None, Header()] = None) -> Response:
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
@@ -72,7 +72,7 @@ def _add_following(app: FastAPI, chassis: Chassis) -> None:
         shown = await follow(chassis, secret.strip())
         if shown is None:
             raise Problem(404, "not_found", "No complaint is followed by this secret.", headers=_PRIVATE)
-        return JSONResponse(shown, headers=_PRIVATE)
+        return Response(shown.model_dump_json(), headers=_PRIVATE, media_type="application/json")
 
 
 def _add_internal(app: FastAPI, intake: Intake, chassis: Chassis, token: str) -> None:

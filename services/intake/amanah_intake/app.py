@@ -8,7 +8,16 @@ from amanah_chassis.chassis import Chassis
 from amanah_chassis.errors import TRANSIENT, Misconfigured
 from amanah_chassis.logs import logger
 from amanah_chassis.service import Service
-from amanah_contracts.casework import CaseAcknowledged, CaseDeclined, CaseReplied, CaseResolved
+from amanah_contracts.casework import (
+    CaseAcknowledged,
+    CaseActionWithdrawn,
+    CaseDeclined,
+    CaseExtended,
+    CaseInformationReceived,
+    CaseInformationRequested,
+    CaseReplied,
+    CaseResolved,
+)
 from amanah_contracts.envelope import Event
 from amanah_contracts.intake import ComplaintSubmitted
 from amanah_contracts.registry import REGISTRY
@@ -18,6 +27,9 @@ from amanah_contracts.sla_monitor import (
     DeadlineBreachWithdrawn,
     DeadlineCancelled,
     DeadlineMet,
+    DeadlinePaused,
+    DeadlineRecalculated,
+    DeadlineResumed,
     DeadlineStarted,
 )
 from amanah_intake import handlers, pack, store
@@ -30,10 +42,17 @@ CONSUMES: dict[type[Event], Handler] = {
     ComplaintRouted: handlers.on_complaint_routed,
     TriageRequested: handlers.on_triage_requested,
     CaseAcknowledged: handlers.on_case_acknowledged,
+    CaseInformationRequested: handlers.on_case_information_requested,
+    CaseInformationReceived: handlers.on_case_information_received,
+    CaseExtended: handlers.on_case_extended,
     CaseReplied: handlers.on_case_replied,
     CaseResolved: handlers.on_case_resolved,
     CaseDeclined: handlers.on_case_declined,
+    CaseActionWithdrawn: handlers.on_case_action_withdrawn,
     DeadlineStarted: handlers.on_deadline_started,
+    DeadlinePaused: handlers.on_deadline_paused,
+    DeadlineResumed: handlers.on_deadline_resumed,
+    DeadlineRecalculated: handlers.on_deadline_recalculated,
     DeadlineMet: handlers.on_deadline_met,
     DeadlineBreached: handlers.on_deadline_breached,
     DeadlineBreachWithdrawn: handlers.on_deadline_breach_withdrawn,

@@ -2,15 +2,52 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field, PlainSerializer
 
 from amanah_chassis.chassis import Chassis
+from amanah_contracts.vocabulary import ClockState
 from amanah_intake import store
 from amanah_intake.domain import tracking
-from amanah_intake.domain.standing import Fact, in_order, standing
+from amanah_intake.domain.standing import Fact, Status, What, in_order, standing, taken_back
+
+Instant = Annotated[datetime, PlainSerializer(lambda at: at.isoformat(), return_type=str)]
 
 
-async def follow(chassis: Chassis, secret: str) -> dict[str, Any] | None:
+class Step(BaseModel):
+    """Something that happened."""
+
+    what: Literal["submitted"] | What
+    at: Instant
+    agency: str | None = None
+    words: Annotated[str | None, Field(description="What the agency wrote: an answer, a question, a reason.")] = None
+    withdrawn: Annotated[bool, Field(description="The agency took it back: it no longer counts.")] = False
+
+
+class Deadline(BaseModel):
+    """One legal deadline, as last said."""
+
+    stage: str
+    due_at: Annotated[Instant | None, Field(description="None while it is paused: nobody knows it then.")]
+    state: ClockState
+
+
+class Followed(BaseModel):
+    """A complaint as its citizen reads it."""
+
+    complaint_id: UUID
+    tracking_code: str
+    status: Status
+    agency: Annotated[str | None, Field(description="Who holds the complaint.")]
+    question: Annotated[str | None, Field(description="What the agency waits for you to answer.")]
+    submitted_at: Instant
+    timeline: list[Step]
+    deadlines: list[Deadline]
+
+
+async def follow(chassis: Chassis, secret: str) -> Followed | None:
     """None for a secret that opens nothing. Whatever was sent is hashed and looked up alike, so time tells nothing."""
     async with chassis.pool.acquire() as db:
         complaint = await store.followed(db, tracking.hashed(secret))
@@ -21,24 +58,21 @@ async def follow(chassis: Chassis, secret: str) -> dict[str, Any] | None:
     return _shown(complaint, facts, deadlines)
 
 
-def _shown(complaint: store.Followed, facts: Sequence[Fact], deadlines: Sequence[store.Deadline]) -> dict[str, Any]:
-    stands = standing(facts)
-    return {
-        "complaint_id": str(complaint.complaint_id),
-        "tracking_code": complaint.tracking_code,
-        "status": stands.status.value,
-        "agency": stands.agency,
-        "submitted_at": complaint.submitted_at.isoformat(),
-        "timeline": [
-            {"what": "submitted", "at": complaint.submitted_at.isoformat(), "agency": None, "words": None},
+def _shown(complaint: store.Followed, facts: Sequence[Fact], deadlines: Sequence[store.Deadline]) -> Followed:
+    stands, void = standing(facts), taken_back(facts)
+    return Followed(
+        complaint_id=complaint.complaint_id,
+        tracking_code=complaint.tracking_code,
+        status=stands.status,
+        agency=stands.agency,
+        question=stands.question,
+        submitted_at=complaint.submitted_at,
+        timeline=[
+            Step(what="submitted", at=complaint.submitted_at),
             *(
-                {"what": f.what.value, "at": f.occurred_at.isoformat(), "agency": f.agency, "words": f.words}
+                Step(what=f.what, at=f.occurred_at, agency=f.agency, words=f.words, withdrawn=f.action in void)
                 for f in in_order(facts)
             ),
         ],
-        "deadlines": [{"stage": d.stage, "due_at": _text(d.due_at), "state": d.state} for d in deadlines],
-    }
-
-
-def _text(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant else None
+        deadlines=[Deadline(stage=d.stage, due_at=d.due_at, state=ClockState(d.state)) for d in deadlines],
+    )

@@ -10,7 +10,7 @@ import asyncpg
 
 from amanah_chassis.database import Connection, Querier
 from amanah_intake.domain.form import Form
-from amanah_intake.domain.standing import Fact, Status
+from amanah_intake.domain.standing import Fact, What
 
 
 class TrackingCodeTaken(Exception):
@@ -216,10 +216,13 @@ async def followed(db: Querier, tracking_hash: bytes) -> Followed | None:
 
 async def facts_of(db: Querier, complaint_id: UUID) -> list[Fact]:
     rows = await db.fetch(
-        "select what, occurred_at, received_at, agency, assignment, words from intake_fact where complaint_id = $1",
+        """
+        select what, occurred_at, received_at, agency, assignment, words, action, withdraws
+        from intake_fact where complaint_id = $1
+        """,
         complaint_id,
     )
-    return [Fact(Status(row[0]), *row[1:]) for row in rows]
+    return [Fact(What(row[0]), *row[1:]) for row in rows]
 
 
 async def deadlines_of(db: Querier, complaint_id: UUID) -> list[Deadline]:
@@ -234,9 +237,9 @@ async def add_facts(db: Connection, told: Sequence[Told]) -> None:
     await db.execute(
         """
         insert into intake_fact
-            (complaint_id, event_id, what, agency, assignment, words, occurred_at, received_at)
+            (complaint_id, event_id, what, agency, assignment, words, occurred_at, received_at, action, withdraws)
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::timestamptz[],
-            $8::timestamptz[])
+            $8::timestamptz[], $9::uuid[], $10::uuid[])
         on conflict do nothing
         """,
         [t.complaint_id for t in told],
@@ -247,6 +250,8 @@ async def add_facts(db: Connection, told: Sequence[Told]) -> None:
         [t.fact.words for t in told],
         [t.fact.occurred_at for t in told],
         [t.fact.received_at for t in told],
+        [t.fact.action for t in told],
+        [t.fact.withdraws for t in told],
     )
 
 

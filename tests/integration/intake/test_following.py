@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from tests.integration.intake.support import Door, is_problem
@@ -79,6 +80,93 @@ async def test_a_deadline_breached_and_withdrawn_runs_again(door: Door, intake: 
         await eventually(lambda e=event: known(intake, complaint, e), state)
         [deadline] = (await shown(door, told["tracking_secret"]))["deadlines"]  # type: ignore[misc]
         assert deadline["state"] == {"withdrawn": "running"}.get(state, state)
+
+
+async def test_a_deadline_that_stands_runs_again_and_moves_is_shown_as_last_said(
+    door: Door, intake: ServiceProcess, wire: Wire
+) -> None:
+    told = await door.filed()
+    complaint = UUID(told["complaint_id"])
+    steps: list[tuple[str, dict[str, Any], str, datetime | None]] = [
+        ("deadline.started", {"due_at": hour(9)}, "running", hour(9)),
+        ("deadline.paused", {"due_at": None}, "paused", None),
+        ("deadline.resumed", {"due_at": hour(12)}, "running", hour(12)),
+        ("deadline.at_risk", {"due_at": hour(10)}, "running", hour(12)),
+        ("deadline.recalculated", {"due_at": hour(15), "deadline_version": 2}, "running", hour(15)),
+        ("escalation.raised", {"due_at": hour(10)}, "running", hour(15)),
+        ("deadline.paused", {"due_at": hour(20)}, "paused", None),
+        ("deadline.met", {"due_at": hour(15)}, "met", hour(15)),
+    ]
+    applied = "select seq from chassis_position where subject = %s and source = 'amanah.sla_monitor'"
+    for number, (stem, more, state, due) in enumerate(steps, 1):
+        wire.send(events.deadline(stem, complaint, hour(9), **more))
+        await eventually(lambda n=number: intake.sql(applied, complaint) == [(n,)], f"step {number}")
+        expected = {"stage": "resolution", "due_at": due and due.isoformat(), "state": state}
+        assert (await shown(door, told["tracking_secret"]))["deadlines"] == [expected], stem
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+async def test_the_citizen_reads_what_is_asked_whatever_is_known_first(
+    door: Door, intake: ServiceProcess, wire: Wire, order: tuple[int, ...]
+) -> None:
+    """`case.extended`, `case.information_requested`, `case.information_received`: what the desk says comes in its own order;
+    routing and deadlines may come at any time."""
+    told = await door.filed()
+    complaint = UUID(told["complaint_id"])
+    streams: list[list[Event]] = [
+        [events.routed(complaint, hour(1), "dot")],
+        [
+            events.case("extended", complaint, hour(2), reason="The spare part is late.", article="Art. 7"),
+            events.case("information_requested", complaint, hour(3), question="Which lamp?"),
+        ],
+        [_deadline(DeadlineStarted, complaint)],
+    ]
+    for number in order:
+        wire.send(*streams[number])
+        await eventually(lambda n=number: known(intake, complaint, streams[n][-1]), f"stream {number}")
+    status = await shown(door, told["tracking_secret"])
+    assert (status["status"], status["question"], status["agency"]) == ("waiting_for_you", "Which lamp?", "dot")
+    steps = [(step["what"], step["words"]) for step in status["timeline"]]  # type: ignore[attr-defined]
+    assert steps[2:] == [("extended", "The spare part is late. (Art. 7)"), ("information_requested", "Which lamp?")]
+
+    answered = events.case("information_received", complaint, hour(4))
+    wire.send(answered)
+    await eventually(lambda: known(intake, complaint, answered), "the answer")
+    status = await shown(door, told["tracking_secret"])
+    assert (status["status"], status["question"]) == ("routed", None)
+
+
+async def test_what_an_agency_takes_back_no_longer_counts_and_stays_readable(
+    door: Door, intake: ServiceProcess, wire: Wire
+) -> None:
+    """`case.action_withdrawn` names the action that never was."""
+    told = await door.filed()
+    complaint, action = UUID(told["complaint_id"]), uuid4()
+    back = events.case("action_withdrawn", complaint, hour(3), withdraws=action, reason="It was another case.")
+    wire.send(
+        events.routed(complaint, hour(1), "dot"),
+        events.case("resolved", complaint, hour(2), outcome="Mended.", action=action),
+        back,
+    )
+    await eventually(lambda: known(intake, complaint, back), "the withdrawal")
+    await eventually(lambda: known(intake, complaint, events.routed(complaint, hour(1))), "the routing")
+    status = await shown(door, told["tracking_secret"])
+    assert status["status"] == "routed"
+    steps = [(s["what"], s["words"], s["withdrawn"]) for s in status["timeline"]]  # type: ignore[attr-defined]
+    assert steps[2:] == [
+        ("resolved", "Mended.", True),
+        ("action_withdrawn", "It was another case.", False),
+    ]
+
+
+async def test_the_answer_is_described_in_the_open_api_document(door: Door) -> None:
+    document = (await door.http.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    answer = document["paths"]["/complaints/status"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert answer["schema"] == {"$ref": "#/components/schemas/Followed"}
+    told = await door.filed()
+    assert (await shown(door, told["tracking_secret"])).keys() == schemas["Followed"]["properties"].keys()
+    assert "waiting_for_you" in schemas["Status"]["enum"]
 
 
 async def test_events_of_a_complaint_that_is_not_ours_are_kept_quietly(
