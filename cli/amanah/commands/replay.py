@@ -9,9 +9,13 @@ from cyclopts import Parameter
 from amanah import project
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from amanah.replay.session import Replayed
+    from amanah.replay.what_if import Line, WhatIf
 
 SHOWN_ROWS = 20
+SHOWN_LINES = 40
 
 
 def replay(
@@ -21,6 +25,7 @@ def replay(
     json: Annotated[Path | None, Parameter(name="--json")] = None,
     data: Path | None = None,
     kill: int = 0,
+    rules: Path | None = None,
 ) -> None:
     """Runs a city's complaint log through the real system, in virtual time, and checks the outcome.
 
@@ -40,6 +45,10 @@ def replay(
         Data directory of this replay; emptied first. Default: .amanah/replay in the project.
     kill
         Kill each service this many times with SIGKILL during the run, evenly spread; the figures must not change.
+    rules
+        What if: run under this draft in place of the pack's rules.yaml, and show what would have been breached, by agency
+        and stage, beside what the present rules breach. A file in the form of a pack's rules.yaml, or a folder with one and
+        perhaps a calendars.yaml.
     """
     from amanah.embedded.stack import Options
     from amanah.progress import shown
@@ -48,7 +57,8 @@ def replay(
 
     folder = project.pack(pack)
     with shown() as progress:
-        done = run(session.replay(file, folder, data or project.STATE / "replay", kill, Options(newest=True), progress))
+        place, options = data or project.STATE / "replay", Options(newest=True)
+        done = run(session.replay(file, folder, place, kill, options, progress, rules))
     if json is not None:
         json.write_text(session.as_json(done) + "\n")
     _print(done)
@@ -79,6 +89,8 @@ def _print(done: "Replayed") -> None:
     ):
         table.add_row(name, str(value))
     out.print(table)
+    if done.what_if is not None:
+        _print_what_if(out, done.what_if)
     for rejected in done.rejected[:SHOWN_ROWS]:
         out.print(f"rejected, line {rejected.line}: {rejected.reason}", markup=False)
     _more(out, len(done.rejected))
@@ -91,6 +103,32 @@ def _print(done: "Replayed") -> None:
     out.print("verify: nothing found" if v.ok else f"verify: {len(v.findings)} findings", style="bold")
 
 
-def _more(out: object, count: int) -> None:
+def _print_what_if(out: "Console", found: "WhatIf") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from amanah.replay.what_if import shown
+
+    title = Text(f"What if: breached now → by the draft {found.rules}", style="table.title")  # a name is no markup
+    table = Table(title=title, box=None, pad_edge=False)
+    for name in ("agency", "stage"):
+        table.add_column(name, overflow="fold")
+    for name in ("deadlines", "met", "breached", "open", "now → draft", "change"):
+        table.add_column(name, justify="right", no_wrap=True)
+    lines, unchanged = shown(found.lines, SHOWN_LINES)
+    for line in lines:
+        table.add_row(line.agency or "no agency yet", line.stage, *_figures(line))
+    if unchanged:
+        table.add_row(f"{unchanged} more", "without a change")
+    table.add_row("all", "", *_figures(found.total), style="bold")
+    out.print(table)
+
+
+def _figures(line: "Line") -> list[str]:
+    counted = [str(number) for number in (line.clocks, line.met, line.breached, line.open)]
+    return [*counted, f"{line.breached_now} → {line.breached}", f"{line.change:+d}" if line.change else "0"]
+
+
+def _more(out: "Console", count: int) -> None:
     if count > SHOWN_ROWS:
-        out.print(f"… and {count - SHOWN_ROWS} more; --json has them all", markup=False)  # type: ignore[attr-defined]
+        out.print(f"… and {count - SHOWN_ROWS} more; --json has them all", markup=False)

@@ -6,5 +6,9 @@ citizen.py  files each row over HTTP
 office.py   plays the agencies (and the person in triage) through their own topics
 pipeline.py the clock's hand, and the question whether everything has drained
 drive.py    the run itself
-session.py   a fresh deployment around the run, and the check of what it left
+horizon.py  how long nothing can fall due by a law that counts (pure)
+draft.py    a draft of the rules: checked, and laid out as the pack that the run uses
+what_if.py  what the draft breaches beside what the present rules breach, and whether the run said so (pure)
+outcome.py  facts, clocks and breaches as the run left them
+session.py  a fresh deployment around the run, and the check of what it left
 """

@@ -3,7 +3,8 @@
 At an instant the filings go first, then the closings, then, when everything has arrived, what falls due. So a closing at
 the very instant of its deadline is in time, virtual lateness is zero, and no breach is ever withdrawn. Where the log says
 that nothing falls due unmet, the next instant need not wait for the pipeline: filings and closings carry their own time,
-and a clock that wrongly still runs is fired, and found by `amanah verify`, when the pipeline has next drained.
+and a clock that wrongly still runs is fired, and found by `amanah verify`, when the pipeline has next drained. With
+deadlines that only rules know it waits before each instant, but where the law itself says how long nothing can fall due.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from amanah.embedded.stack import Stack
 from amanah.progress import Progress
 from amanah.replay.agenda import Instant, kills
 from amanah.replay.citizen import Citizen
+from amanah.replay.horizon import quiet_from
 from amanah.replay.office import Office
 from amanah.replay.pipeline import Pipeline
+from amanah_sla_monitor.calculator import Law
 
 AT_ONCE = 16
 """Filings under way at the same time within one instant."""
@@ -41,6 +44,12 @@ class Drive:
     pipeline: Pipeline
     given_only: bool
     """Every deadline of this pack is given by the source, so the log itself names each instant at which one falls due."""
+    law: Law | None = None
+    """Where the run knows by which rules deadlines are counted."""
+    at: datetime | None = None
+    """Where the clock stands."""
+    quiet_until: datetime | None = None
+    """Nothing falls due before this instant. None: that is not known."""
 
     async def run(self, instants: Sequence[Instant], end: datetime, killed: int, progress: Progress) -> None:
         """Plays the agenda; `killed`: how often each service is killed on the way."""
@@ -53,7 +62,7 @@ class Drive:
                 await self._play(instant)
                 advance(1)
         await self._fire_before(end)
-        await self.pipeline.step(end)
+        await self._step(end)
         await self.pipeline.drain()
         await self.pipeline.settle()
         await self.pipeline.drain()
@@ -70,7 +79,7 @@ class Drive:
         return Pace(round(cuts[49], 1), round(cuts[98], 1))
 
     async def _play(self, instant: Instant) -> None:
-        await self.pipeline.step(instant.at)
+        await self._step(instant.at)
         for start in range(0, len(instant.filings), AT_ONCE):
             await asyncio.gather(*(self.citizen.file(row) for row in instant.filings[start : start + AT_ONCE]))
         for row in instant.closings:
@@ -80,12 +89,19 @@ class Drive:
             await self.pipeline.drain()
             await self.pipeline.settle()
 
+    async def _step(self, instant: datetime) -> None:
+        await self.pipeline.step(instant)
+        self.at = instant
+
     async def _fire_before(self, instant: datetime) -> None:
         """With deadlines that only rules know: visits each instant before `instant` at which one falls due."""
-        if self.given_only:
+        if self.given_only or (self.quiet_until is not None and instant <= self.quiet_until):
             return
+        await self.office.placed(self.citizen.filed.complaints.values())
         await self.pipeline.drain()
         while (due := await self.pipeline.next_fire()) is not None and due < instant:
-            await self.pipeline.step(due)
+            await self._step(max(due, self.at or due))  # a rule may set an instant that had passed before it was known
             await self.pipeline.settle()
             await self.pipeline.drain()
+        quiet = quiet_from(self.law, instant) if self.law else None  # all that happened before it has arrived
+        self.quiet_until = min(quiet, due) if quiet and due else quiet

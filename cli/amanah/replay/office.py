@@ -3,7 +3,7 @@ agency, it also plays the person in triage."""
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -56,13 +56,7 @@ class Office:
 
     async def resolve(self, row: Row, complaint: UUID) -> None:
         """The agency closes the case, once it has seen it; returns when the broker has the order."""
-        try:
-            agency = await asyncio.wait_for(asyncio.shield(self._holder(complaint)), PATIENCE_SECONDS)
-        except TimeoutError:
-            raise Fault(
-                f"Complaint {complaint} (row {row.source_id}) reached no agency within {PATIENCE_SECONDS:.0f} s; see the"
-                " logs of the data directory."
-            ) from None
+        agency = await self._awaited(complaint)
         order_id = uuid5(NAMESPACE_URL, f"amanah-replay/close/{row.source_id}")
         self._history.note(
             op="close", source_id=row.source_id, complaint_id=complaint, order_id=order_id, sent_at=row.closed
@@ -80,6 +74,22 @@ class Office:
                 ("content-type", b"application/json"),
             ],
         )
+
+    async def placed(self, complaints: Iterable[UUID]) -> None:
+        """Returns when each has reached an agency, also those that a person in triage has to place, if there is one."""
+        for complaint in complaints if self._triage_to else ():
+            if not self._holder(complaint).done():
+                await self._awaited(complaint)
+
+    async def _awaited(self, complaint: UUID) -> str:
+        """The agency that has it, once it is there."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._holder(complaint)), PATIENCE_SECONDS)
+        except TimeoutError:
+            raise Fault(
+                f"Complaint {complaint} reached no agency within {PATIENCE_SECONDS:.0f} s; see the logs of the data"
+                " directory."
+            ) from None
 
     def _holder(self, complaint: UUID) -> "asyncio.Future[str]":
         return self._holders.setdefault(complaint, asyncio.get_running_loop().create_future())

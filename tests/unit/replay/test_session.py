@@ -1,12 +1,16 @@
-"""Where a replay may begin anew."""
+"""Where a replay may begin anew, and what it hands over."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from amanah.embedded.home import Home
 from amanah.fault import Fault
-from amanah.replay.session import fresh
+from amanah.replay.session import Replayed, _given_only, as_json, fresh
+from amanah.replay.what_if import Line, WhatIf
+from amanah.verify.result import Result
 
 
 def contents(data: Path) -> set[str]:
@@ -56,3 +60,42 @@ def test_a_file_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     with pytest.raises(Fault, match="No data can be kept in"):
         fresh(tmp_path / "data")
+
+
+def figures(what_if: WhatIf | None) -> dict[str, Any]:
+    done = Replayed(1, [], {}, None, 1.5, Result(), what_if)
+    found: dict[str, Any] = json.loads(as_json(done))
+    return found
+
+
+def test_the_figures_of_a_replay_are_the_same_with_and_without_a_draft_but_for_its_answer() -> None:
+    plain = figures(None)
+    assert list(plain) == [
+        "rows", "filed", "rejected", "routed", "met", "breached", "open", "withdrawn", "notices", "breaches", "lost",
+        "duplicated", "seconds", "redelivered", "filing_to_agency_ms", "rejections", "refused_closings", "findings",
+    ]  # fmt: skip
+    line = Line("dot", "resolution", clocks=3, met=1, breached=2, open=0, breached_now=1)
+    answer = {
+        "rules": "ten-days",
+        "by_agency_and_stage": [
+            {"agency": "dot", "stage": "resolution", "clocks": 3, "met": 1, "breached": 2, "open": 0, "breached_now": 1}
+        ],
+        "breached": 2,
+        "breached_now": 1,
+    }
+    assert figures(WhatIf("ten-days", [line])) == {**plain, "what_if": answer}
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("[{unit: given}]", True),
+        ("[{unit: given}, {unit: working_day}]", False),
+        ("[{unit: given, thresholds: [{name: half, percent: 50}]}]", False),
+    ],
+)
+def test_only_where_nothing_but_the_source_s_own_dates_counts_does_the_log_name_every_instant(
+    tmp_path: Path, rules: str, expected: bool
+) -> None:
+    (tmp_path / "rules.yaml").write_text(f"rules: {rules}")
+    assert _given_only(tmp_path) is expected
