@@ -1,4 +1,4 @@
-"""The agency's desk over HTTP: its cases, and the same four orders as on its topic. Behind the service token."""
+"""The agency's desk over HTTP: its cases, and the same orders as on its topic. Behind the service token."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -7,34 +7,25 @@ from fastapi import Depends, FastAPI, Header, Query
 from pydantic import ValidationError
 
 from amanah_casework import store
-from amanah_casework.domain import Case
-from amanah_casework.orders import AgencyOrder, execute, order_of
+from amanah_casework.domain import OPEN, Case
+from amanah_casework.orders import VERBS, AgencyOrder, execute, order_of
 from amanah_chassis import problems, telemetry
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.guard import bearer
 from amanah_chassis.problems import Problem
-from amanah_contracts.agency import AcknowledgeCase, DeclineCase, ReplyToCase, ResolveCase
 from amanah_contracts.vocabulary import AgencyCode
 
-State = Literal["assigned", "acknowledged", "replied", "resolved", "declined"]
-OPEN: tuple[State, ...] = ("assigned", "acknowledged", "replied")
-
-ORDERS: dict[str, type[AgencyOrder]] = {
-    "acknowledge": AcknowledgeCase,
-    "reply": ReplyToCase,
-    "resolve": ResolveCase,
-    "decline": DeclineCase,
-}
+State = Literal["assigned", "acknowledged", "replied", "waiting", "resolved", "declined"]
 
 
 def make_api(_desk: Any, chassis: Chassis) -> FastAPI:
-    """GET /cases, GET /cases/{complaint}, POST /cases/{complaint}/{acknowledge|reply|resolve|decline}."""
+    """GET /cases, GET /cases/{complaint}, and POST /cases/{complaint}/{verb} for each order of the contracts."""
     app = FastAPI(title="Amanah casework", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
     guarded = [Depends(bearer(chassis.settings.service_token()))]
     _add_reading(app, chassis, guarded)
-    for name, model in ORDERS.items():
-        _add_order(app, chassis, guarded, name, model)
+    for model, verb in VERBS.items():
+        _add_order(app, chassis, guarded, verb.value, model)
     return app
 
 
@@ -57,7 +48,13 @@ def _add_reading(app: FastAPI, chassis: Chassis, guarded: list[Any]) -> None:
             raise _not_here()
         return _shown(case) | {
             "actions": [
-                {"verb": a.verb, "outcome": a.outcome, "detail": a.detail, "occurred_at": a.occurred_at.isoformat()}
+                {
+                    "order_id": a.order_id,  # what a withdrawal names
+                    "verb": a.verb,
+                    "outcome": a.outcome,
+                    "detail": a.detail,
+                    "occurred_at": a.occurred_at.isoformat(),
+                }
                 for a in actions
             ]
         }
@@ -87,7 +84,8 @@ async def _carry_out(
         order = order_of(message, agency, order_id, tx.now)
         if await store.done_before(tx.db, [order]):
             return _shown(case)  # the same order again: the answer is how the case stands
-        outcome = execute(case, message, order)
+        deeds = await store.deeds_of(tx.db, [order])
+        outcome = execute(case, message, order, deeds.get(case.complaint_id, ()))
         if outcome.case is None:
             raise Problem(409, outcome.action.outcome, outcome.action.detail or "")
         await store.save_states(tx.db, [outcome.case], tx.now)

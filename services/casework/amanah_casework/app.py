@@ -8,8 +8,27 @@ from amanah_casework.settings import CaseworkSettings
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.service import Service
-from amanah_contracts.agency import AcknowledgeCase, DeclineCase, ReplyToCase, ResolveCase
-from amanah_contracts.casework import CaseAcknowledged, CaseDeclined, CaseOrderRefused, CaseReplied, CaseResolved
+from amanah_contracts.agency import (
+    AcknowledgeCase,
+    DeclineCase,
+    ExtendCase,
+    ReceiveInformationOnCase,
+    ReplyToCase,
+    RequestInformationOnCase,
+    ResolveCase,
+    WithdrawActionOnCase,
+)
+from amanah_contracts.casework import (
+    CaseAcknowledged,
+    CaseActionWithdrawn,
+    CaseDeclined,
+    CaseExtended,
+    CaseInformationReceived,
+    CaseInformationRequested,
+    CaseOrderRefused,
+    CaseReplied,
+    CaseResolved,
+)
 from amanah_contracts.envelope import Command, Event
 from amanah_contracts.registry import REGISTRY
 from amanah_contracts.routing import ComplaintRouted
@@ -22,9 +41,23 @@ ORDERS: dict[type[Command], Handler] = {
     ReplyToCase: on_agency_order,
     ResolveCase: on_agency_order,
     DeclineCase: on_agency_order,
+    RequestInformationOnCase: on_agency_order,
+    ReceiveInformationOnCase: on_agency_order,
+    ExtendCase: on_agency_order,
+    WithdrawActionOnCase: on_agency_order,
 }
 PRODUCES: frozenset[type[Event]] = frozenset(
-    {CaseAcknowledged, CaseReplied, CaseResolved, CaseDeclined, CaseOrderRefused}
+    {
+        CaseAcknowledged,
+        CaseReplied,
+        CaseResolved,
+        CaseDeclined,
+        CaseInformationRequested,
+        CaseInformationReceived,
+        CaseExtended,
+        CaseActionWithdrawn,
+        CaseOrderRefused,
+    }
 )
 
 

@@ -28,13 +28,14 @@ async def on_agency_order(batch: Batch[AgencyOrder], desk: Desk) -> None:
     known = await store.load(batch.db, [d.event.complaint_id for d in batch.deliveries])
     given = [(d, order_of(d.event, _agency(d.topic), str(d.id), d.appended_at)) for d in batch.deliveries]
     done_before = await store.done_before(batch.db, [order for _, order in given])
+    deeds = await store.deeds_of(batch.db, [order for _, order in given])
     outcomes: list[tuple[Outcome, Delivered[AgencyOrder]]] = []
     for delivered, order in given:
         if order in done_before:
             continue
         case = known.get(order.complaint_id)
         if case is not None:
-            outcomes.append((execute(case, delivered.event, order), delivered))
+            outcomes.append((execute(case, delivered.event, order, deeds.get(case.complaint_id, ())), delivered))
         elif batch.waited(delivered) < desk.order_wait:
             batch.park(delivered, "complaint.routed")  # it saw the assignment before we did
         else:

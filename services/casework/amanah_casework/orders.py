@@ -1,33 +1,71 @@
 """An agency's order, whichever way it came (its topic or HTTP), becomes one action and one event."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
+from uuid import NAMESPACE_URL, UUID, uuid5
 
-from amanah_casework.domain import Case, Order, Refusal, Verb, carry_out
+from amanah_casework.domain import Case, Deed, Order, Refusal, Verb, action_id, carry_out, standing
 from amanah_casework.store import Action
 from amanah_chassis.masking import mask
-from amanah_contracts.agency import AcknowledgeCase, DeclineCase, ReplyToCase, ResolveCase
+from amanah_contracts.agency import (
+    AcknowledgeCase,
+    DeclineCase,
+    ExtendCase,
+    ReceiveInformationOnCase,
+    ReplyToCase,
+    RequestInformationOnCase,
+    ResolveCase,
+    WithdrawActionOnCase,
+)
 from amanah_contracts.casework import (
     CaseAcknowledged,
+    CaseActionWithdrawn,
     CaseDeclined,
     CaseEvent,
+    CaseExtended,
+    CaseInformationReceived,
+    CaseInformationRequested,
     CaseOrderRefused,
     CaseReplied,
     CaseResolved,
 )
 from amanah_contracts.vocabulary import Actor
 
-TEXT_LIMIT, REASON_LIMIT = 8000, 2000
+TEXT_LIMIT, REASON_LIMIT, ARTICLE_LIMIT = 8000, 2000, 200
 """What the contracts allow; a mask may be longer than what it hides."""
 
-AgencyOrder: TypeAlias = AcknowledgeCase | ReplyToCase | ResolveCase | DeclineCase
+AgencyOrder: TypeAlias = (
+    AcknowledgeCase
+    | ReplyToCase
+    | ResolveCase
+    | DeclineCase
+    | RequestInformationOnCase
+    | ReceiveInformationOnCase
+    | ExtendCase
+    | WithdrawActionOnCase
+)
 
 VERBS: dict[type[AgencyOrder], Verb] = {
     AcknowledgeCase: Verb.ACKNOWLEDGE,
     ReplyToCase: Verb.REPLY,
     ResolveCase: Verb.RESOLVE,
     DeclineCase: Verb.DECLINE,
+    RequestInformationOnCase: Verb.REQUEST_INFORMATION,
+    ReceiveInformationOnCase: Verb.RECEIVE_INFORMATION,
+    ExtendCase: Verb.EXTEND,
+    WithdrawActionOnCase: Verb.WITHDRAW_ACTION,
+}
+EVENTS: dict[type[AgencyOrder], type[CaseEvent]] = {
+    AcknowledgeCase: CaseAcknowledged,
+    ReplyToCase: CaseReplied,
+    ResolveCase: CaseResolved,
+    DeclineCase: CaseDeclined,
+    RequestInformationOnCase: CaseInformationRequested,
+    ReceiveInformationOnCase: CaseInformationReceived,
+    ExtendCase: CaseExtended,
+    WithdrawActionOnCase: CaseActionWithdrawn,
 }
 
 
@@ -42,22 +80,29 @@ class Outcome:
 
 def order_of(message: AgencyOrder, agency: str, order_id: str, received_at: datetime) -> Order:
     """What `agency` wants; an order that does not say when it was done was done when it was received."""
-    occurred_at = message.occurred_at or received_at
-    return Order(order_id, message.complaint_id, VERBS[type(message)], agency, occurred_at, received_at)
+    return Order(
+        id=order_id,
+        complaint_id=message.complaint_id,
+        verb=VERBS[type(message)],
+        agency=agency,
+        occurred_at=message.occurred_at or received_at,
+        received_at=received_at,
+        withdraws=_known_as(agency, message.order_id) if isinstance(message, WithdrawActionOnCase) else frozenset(),
+    )
 
 
-def execute(case: Case, message: AgencyOrder, order: Order) -> Outcome:
-    """Carries out one order on the case as it stands."""
-    after = carry_out(case, order)
+def execute(case: Case, message: AgencyOrder, order: Order, deeds: Sequence[Deed]) -> Outcome:
+    """Carries out one order on the case as it stands; `deeds`: what its holder did with it so far."""
+    after = carry_out(case, order, deeds)
     if isinstance(after, Refusal):
-        return Outcome(None, _action(order, after), _refused(message, order, after, case))
-    return Outcome(after, _action(order, None), _done(case, message, order))
+        return Outcome(None, _action(order, after, None), _refused(message, order, after, case))
+    return Outcome(after, _action(order, None, case.assignment), _done(case, message, order, deeds))
 
 
 def unknown_case(message: AgencyOrder, order: Order) -> Outcome:
     """The order of an agency about a complaint that never came."""
     refusal = Refusal("unknown_complaint", "No complaint with this id was assigned; check `complaint_id`.")
-    return Outcome(None, _action(order, refusal), _refused(message, order, refusal, None))
+    return Outcome(None, _action(order, refusal, None), _refused(message, order, refusal, None))
 
 
 def _refused(message: AgencyOrder, order: Order, why: Refusal, case: Case | None) -> CaseOrderRefused:
@@ -77,29 +122,65 @@ def _refused(message: AgencyOrder, order: Order, why: Refusal, case: Case | None
     )
 
 
-def _done(case: Case, message: AgencyOrder, order: Order) -> CaseEvent:
+def _done(case: Case, message: AgencyOrder, order: Order, deeds: Sequence[Deed]) -> CaseEvent:
+    said = _words(message)
+    if isinstance(message, WithdrawActionOnCase):
+        said["withdraws"] = _last(case, deeds)
+    return EVENTS[type(message)](
+        complaint_id=case.complaint_id,
+        occurred_at=min(order.occurred_at, order.received_at),
+        received_at=order.received_at,
+        agency=case.agency,
+        source_ref=case.source_ref,
+        action=action_id(case.complaint_id, case.agency, order.verb, order.id),
+        **said,
+    )
+
+
+def _words(message: AgencyOrder) -> dict[str, Any]:
     """What is published of an order: its words masked, for an official may quote a number that the citizen gave."""
-    shared = {
-        "complaint_id": case.complaint_id,
-        "occurred_at": min(order.occurred_at, order.received_at),
-        "received_at": order.received_at,
-        "agency": case.agency,
-        "source_ref": case.source_ref,
-    }
+    said: dict[str, Any] = {}
     match message:
-        case AcknowledgeCase():
-            return CaseAcknowledged(**shared)
         case ReplyToCase():
-            return CaseReplied(**shared, reply=mask(message.reply)[:TEXT_LIMIT])
+            said["reply"] = _masked(message.reply, TEXT_LIMIT)
         case ResolveCase():
-            outcome = None if message.outcome is None else mask(message.outcome)[:TEXT_LIMIT]
-            return CaseResolved(**shared, outcome=outcome)
+            said["outcome"] = _masked(message.outcome, TEXT_LIMIT)
         case DeclineCase():
-            reason = mask(message.reason)[:REASON_LIMIT]
-            return CaseDeclined(**shared, reason=reason, proposed_agency=message.proposed_agency)
+            said["reason"] = _masked(message.reason, REASON_LIMIT)
+            said["proposed_agency"] = message.proposed_agency
+        case RequestInformationOnCase():
+            said["question"] = _masked(message.question, TEXT_LIMIT)
+        case ExtendCase():
+            said["reason"] = _masked(message.reason, REASON_LIMIT)
+            said["article"] = _masked(message.article, ARTICLE_LIMIT)
+        case WithdrawActionOnCase():
+            said["reason"] = _masked(message.reason, REASON_LIMIT)
+    return said
 
 
-def _action(order: Order, refusal: Refusal | None) -> Action:
+def _last(case: Case, deeds: Sequence[Deed]) -> UUID:
+    """The only deed that can be taken back."""
+    last = standing(case, deeds)[-1]
+    return action_id(case.complaint_id, case.agency, last.verb, last.order_id)
+
+
+def _known_as(agency: str, named: str) -> frozenset[str]:
+    """An agency names an order as it gave it. Given over HTTP it is kept as the header came, whose bytes say no encoding;
+    given on the agency's topic, as the chassis reads a `ce_id` (`decode.py`): a UUID in its one spelling, and anything else
+    made one."""
+    header = named.encode().decode("latin-1")
+    try:
+        read = UUID(header)
+    except ValueError:
+        read = uuid5(NAMESPACE_URL, f"amanah.agency.{agency}.replies/{header}")
+    return frozenset({named, header, str(read)})
+
+
+def _masked(text: str | None, limit: int) -> str | None:
+    return None if text is None else mask(text)[:limit]
+
+
+def _action(order: Order, refusal: Refusal | None, assignment: int | None) -> Action:
     return Action(
         complaint_id=order.complaint_id,
         agency=order.agency,
@@ -109,4 +190,5 @@ def _action(order: Order, refusal: Refusal | None) -> Action:
         detail=refusal.detail if refusal else None,
         occurred_at=order.occurred_at,
         received_at=order.received_at,
+        assignment=assignment,
     )

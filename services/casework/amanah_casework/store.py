@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from amanah_casework.domain import Case, Order
+from amanah_casework.domain import LOOKING_BACK, Case, Deed, Order, Verb
 from amanah_chassis.database import Connection
 
 _COLUMNS = tuple(Case.__dataclass_fields__)
@@ -13,7 +13,8 @@ _COLUMNS = tuple(Case.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A row of `action`: an order and what came of it (`done`, or the reason of its refusal)."""
+    """A row of `action`: an order and what came of it (`done`, or the reason of its refusal). `assignment`: in which one it
+    was carried out."""
 
     complaint_id: UUID
     agency: str
@@ -23,6 +24,7 @@ class Action:
     detail: str | None
     occurred_at: datetime
     received_at: datetime
+    assignment: int | None
 
 
 _ACTION = tuple(Action.__dataclass_fields__)
@@ -88,6 +90,29 @@ async def add_actions(db: Connection, actions: Sequence[Action]) -> None:
     await db.copy_records_to_table(
         "action", records=[tuple(getattr(a, column) for column in _ACTION) for a in actions], columns=_ACTION
     )
+
+
+async def deeds_of(db: Connection, orders: Sequence[Order]) -> dict[UUID, list[Deed]]:
+    """What the holders of these cases did with them, ever, the oldest first; for cases that `load` has locked, and only for
+    orders that ask for it: most do not."""
+    complaint_ids = [order.complaint_id for order in orders if order.verb in LOOKING_BACK]
+    if not complaint_ids:
+        return {}
+    # The release before said of no deed in which assignment it was done: this one, if it has come since this one began.
+    rows = await db.fetch(
+        """
+        select a.complaint_id, a.order_id, a.verb, coalesce(
+            a.assignment, case when c.assignment = 1 or a.received_at >= c.assigned_at then c.assignment else 0 end
+        ) as assignment
+        from action a join "case" c using (complaint_id, agency)
+        where c.complaint_id = any($1) and a.complaint_id = any($1) and a.outcome = 'done' order by a.id
+        """,
+        complaint_ids,
+    )
+    found: dict[UUID, list[Deed]] = {}
+    for row in rows:
+        found.setdefault(row["complaint_id"], []).append(Deed(row["order_id"], Verb(row["verb"]), row["assignment"]))
+    return found
 
 
 async def actions_of(db: Connection, complaint_id: UUID) -> list[Action]:

@@ -24,7 +24,7 @@ class Agency:
         self.topic = f"amanah.agency.{code}.replies"
         self._producer = Producer({"bootstrap.servers": kafka, "acks": "all", "linger.ms": 0})
 
-    def order(self, verb: str, complaint: UUID, order_id: str | bytes | None = None, **body: Any) -> str:
+    def order(self, verb: str, complaint: UUID, order_id: str | bytes | None = None, /, **body: Any) -> str:
         """Sends one good order; answers its id. Headers that tell lies: `source`."""
         named = str(uuid4()) if order_id is None else order_id
         headers: list[Header] = [
@@ -45,7 +45,7 @@ class Agency:
 async def assigned(wire: Wire, desk: ServiceProcess, agency: str = "dot", assignment: int = 1, **more: Any) -> UUID:
     """A complaint that the desk knows to be with an agency; `complaint` and `at` may be given."""
     complaint, at = more.pop("complaint", None) or uuid4(), more.pop("at", None) or datetime.now(UTC)
-    wire.send(routed(complaint, at, agency, assignment, narrative=NARRATIVE, source_ref="CANARY-REF", **more))
+    wire.send(routed(complaint, at, agency, assignment, **{"narrative": NARRATIVE, "source_ref": "CANARY-REF"} | more))
     held = (agency, assignment)
     await eventually(lambda: _holder(desk, complaint) == held, f"{complaint} with {agency}")
     return complaint
@@ -69,12 +69,26 @@ def emitted(desk: ServiceProcess, complaint: UUID) -> list[tuple[str, str]]:
 
 def told(records: Sequence[Record], topic: str) -> list[tuple[str, dict[str, Any]]]:
     """What a topic says, without what differs from one case to the next."""
-    passing = {"complaint_id", "occurred_at", "received_at"}
+    passing = {"complaint_id", "occurred_at", "received_at", "action"}
     return [
         (r.type, {name: value for name, value in r.body.items() if name not in passing})
         for r in records
         if r.topic == topic
     ]
+
+
+async def give(
+    way: str, desk: ServiceProcess, agency: Agency, verb: str, complaint: UUID, body: dict[str, Any], order_id: str = ""
+) -> str:
+    """One good order by `topic` or by `http`; answers its id."""
+    order_id = order_id or str(uuid4())
+    if way == "topic":
+        return agency.order(verb, complaint, order_id, **body)
+    async with http(desk) as client:
+        path, key = f"/cases/{complaint}/{verb}", {"Idempotency-Key": order_id}
+        answer = await client.post(path, params={"agency": agency.code}, json=body, headers=key)
+        assert answer.status_code == 200, answer.text
+    return order_id
 
 
 def http(desk: ServiceProcess, token: str | None = None) -> httpx.AsyncClient:

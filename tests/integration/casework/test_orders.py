@@ -4,36 +4,34 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from tests.integration.casework.support import NARRATIVE, Agency, assigned, emitted, http, state, told
+from tests.integration.casework.support import NARRATIVE, Agency, assigned, emitted, give, state, told
 from tests.support.events import routed
 from tests.support.process import ServiceProcess
 from tests.support.wire import Reader, Wire, eventually
 
 JOURNEYS: dict[str, list[tuple[str, dict[str, Any]]]] = {
-    "settled": [("acknowledge", {}), ("reply", {"reply": "We come."}), ("resolve", {"outcome": "Filled."})],
+    "resolved": [("acknowledge", {}), ("reply", {"reply": "We come."}), ("resolve", {"outcome": "Filled."})],
     "declined": [("decline", {"reason": "A state road.", "proposed_agency": "nypd"})],
+    "acknowledged": [
+        ("acknowledge", {}),
+        ("request_information", {"question": "Which side of the road?"}),
+        ("extend", {"reason": "Much rain.", "article": "Art. 9 (2)"}),
+        ("receive_information", {}),
+    ],
 }
+"""Where each leads, and how."""
 EVENTS = {
     "acknowledge": "case.acknowledged.v1",
     "reply": "case.replied.v1",
     "resolve": "case.resolved.v1",
     "decline": "case.declined.v1",
+    "request_information": "case.information_requested.v1",
+    "receive_information": "case.information_received.v1",
+    "extend": "case.extended.v1",
 }
-
-
-async def give(
-    way: str, desk: ServiceProcess, agency: Agency, verb: str, complaint: UUID, body: dict[str, Any]
-) -> None:
-    if way == "topic":
-        agency.order(verb, complaint, **body)
-        return
-    async with http(desk) as client:
-        path, key = f"/cases/{complaint}/{verb}", {"Idempotency-Key": str(uuid4())}
-        answer = await client.post(path, params={"agency": agency.code}, json=body, headers=key)
-        assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(("way", "journey"), list(product(["topic", "http"], JOURNEYS)))
@@ -55,7 +53,7 @@ async def test_both_ways_give_the_same_events_on_both_topics(
     for record in records:
         assert record.instant("occurred_at") == claimed
         assert record.instant("received_at") > claimed
-    assert state(desk, complaint) == {"settled": "resolved", "declined": "declined"}[journey]
+    assert state(desk, complaint) == journey
 
 
 @pytest.mark.parametrize("lie", [{}, {"source": "agency/dot"}, {"agency": "dot"}], ids=["plain", "source", "body"])
@@ -283,7 +281,16 @@ CANARIES = ("6303051511900033", "0812-7777-0033", "warga.zk3")
 
 
 @pytest.mark.parametrize("way", ["topic", "http"])
-@pytest.mark.parametrize(("verb", "field"), [("reply", "reply"), ("resolve", "outcome"), ("decline", "reason")])
+@pytest.mark.parametrize(
+    ("verb", "field"),
+    [
+        ("reply", "reply"),
+        ("resolve", "outcome"),
+        ("decline", "reason"),
+        ("request_information", "question"),
+        ("extend", "reason"),
+    ],
+)
 async def test_nothing_that_names_a_person_is_published_or_kept(
     way: str, verb: str, field: str, desk: ServiceProcess, wire: Wire, dot: Agency, said: Reader
 ) -> None:

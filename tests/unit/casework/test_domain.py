@@ -6,22 +6,46 @@ from uuid import UUID
 
 import pytest
 
-from amanah_casework.domain import CLOCK_LEEWAY, TRANSITIONS, Case, Order, Refusal, Verb, carry_out
+from amanah_casework.domain import CLOCK_LEEWAY, TRANSITIONS, Case, Deed, Order, Refusal, Verb, carry_out
 
 COMPLAINT = UUID(int=7)
 FILED = datetime(2026, 3, 16, 1, 0, tzinfo=UTC)
 RECEIVED = FILED + timedelta(days=3)
-STATES = ("assigned", "acknowledged", "replied", "resolved", "declined")
+WAYS: dict[str, list[str]] = {
+    "assigned": [],
+    "acknowledged": ["acknowledge"],
+    "replied": ["acknowledge", "reply"],
+    "waiting": ["acknowledge", "request_information"],
+    "resolved": ["acknowledge", "resolve"],
+    "declined": ["acknowledge", "decline"],
+}
+"""Each state, and what was done to come there."""
 AFTER = {
     ("assigned", "acknowledge"): "acknowledged",
     ("assigned", "reply"): "replied",
     ("assigned", "resolve"): "resolved",
     ("assigned", "decline"): "declined",
+    ("assigned", "request_information"): "waiting",
+    ("assigned", "extend"): "assigned",
     ("acknowledged", "reply"): "replied",
     ("acknowledged", "resolve"): "resolved",
     ("acknowledged", "decline"): "declined",
+    ("acknowledged", "request_information"): "waiting",
+    ("acknowledged", "extend"): "acknowledged",
+    ("acknowledged", "withdraw_action"): "assigned",
     ("replied", "reply"): "replied",
     ("replied", "resolve"): "resolved",
+    ("replied", "request_information"): "waiting",
+    ("replied", "extend"): "replied",
+    ("replied", "withdraw_action"): "acknowledged",
+    ("waiting", "reply"): "replied",
+    ("waiting", "resolve"): "resolved",
+    ("waiting", "decline"): "declined",
+    ("waiting", "receive_information"): "acknowledged",
+    ("waiting", "extend"): "waiting",
+    ("waiting", "withdraw_action"): "acknowledged",
+    ("resolved", "withdraw_action"): "acknowledged",
+    ("declined", "withdraw_action"): "acknowledged",
 }
 """Everything that is allowed. All the rest is refused."""
 
@@ -30,21 +54,34 @@ def case(state: str = "assigned", agency: str = "roads") -> Case:
     return Case(COMPLAINT, agency, 1, state, "Pothole", None, "open", "A hole.", "R-1", FILED, FILED)
 
 
+def deeds(state: str) -> list[Deed]:
+    return [Deed(f"order-{number}", Verb(verb), 1) for number, verb in enumerate(WAYS[state])]
+
+
 def order(verb: str = "resolve", agency: str = "roads", occurred_at: datetime = RECEIVED) -> Order:
-    return Order("order-1", COMPLAINT, Verb(verb), agency, occurred_at, RECEIVED)
+    return Order("order-9", COMPLAINT, Verb(verb), agency, occurred_at, RECEIVED, frozenset({"order-1", "order-0"}))
 
 
-@pytest.mark.parametrize(("state", "verb"), list(product(STATES, Verb)))
+@pytest.mark.parametrize(("state", "verb"), list(product(WAYS, Verb)))
 def test_every_order_in_every_state(state: str, verb: Verb) -> None:
-    outcome = carry_out(case(state), order(verb))
+    outcome = carry_out(case(state), order(verb), deeds(state))
     if after := AFTER.get((state, verb.value)):
         assert outcome == case(after)  # and nothing else has changed
+    elif verb is Verb.WITHDRAW_ACTION:
+        assert isinstance(outcome, Refusal)
+        assert outcome.reason == "unknown_order"  # what could be withdrawn when nothing was done?
     else:
         assert isinstance(outcome, Refusal)
         assert outcome.reason == "not_possible_now"
         assert state in outcome.detail
         for allowed in TRANSITIONS[verb][0]:
             assert allowed in outcome.detail  # it says when it would be possible
+
+
+def test_the_table_lists_every_state_that_it_leads_to() -> None:
+    listed = frozenset().union(*(allowed for allowed, _ in TRANSITIONS.values()))
+    assert set(TRANSITIONS) == set(Verb)
+    assert listed == set(WAYS)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +96,8 @@ def test_every_order_in_every_state(state: str, verb: Verb) -> None:
     ],
 )
 def test_an_order_that_cannot_be_true_is_refused_in_every_state(given: Order, reason: str) -> None:
-    for state in STATES:
-        refused = carry_out(case(state), given)
+    for state in WAYS:
+        refused = carry_out(case(state), given, deeds(state))
         assert isinstance(refused, Refusal)
         assert refused.reason == reason
         assert "`occurred_at`" in refused.detail or reason == "not_the_holder"
@@ -69,11 +106,11 @@ def test_an_order_that_cannot_be_true_is_refused_in_every_state(given: Order, re
 @pytest.mark.parametrize("occurred_at", [FILED, FILED + timedelta(hours=1), RECEIVED, RECEIVED + CLOCK_LEEWAY])
 def test_an_order_may_have_happened_between_filing_and_receipt(occurred_at: datetime) -> None:
     """The last one: an agency's clock may be a little ahead of the broker's, which stamps whole milliseconds."""
-    assert carry_out(case(), order(occurred_at=occurred_at)) == case("resolved")
+    assert carry_out(case(), order(occurred_at=occurred_at), []) == case("resolved")
 
 
 def test_instants_are_compared_and_not_their_spelling() -> None:
     """08:59 in South Kalimantan is a minute before 01:00 in Greenwich."""
-    refused = carry_out(case(), order(occurred_at=datetime.fromisoformat("2026-03-16T08:59:00+08:00")))
+    refused = carry_out(case(), order(occurred_at=datetime.fromisoformat("2026-03-16T08:59:00+08:00")), [])
     assert isinstance(refused, Refusal)
     assert refused.reason == "occurred_before_filing"
