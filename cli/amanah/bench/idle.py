@@ -8,11 +8,12 @@ arrival is the broker's own (LogAppendTime on the owner's topic), and Kafka is r
 A round's deadlines are some tens of milliseconds apart. Half are stored seconds before, together; the others one by one a
 moment before their instants, each with the nudge that handlers give.
 
-Before a size is measured its tables are vacuumed, analysed and written out; afterwards autovacuum and checkpoints come as
-they come. The second pair of eyes rests: the rows have no case files, and each would be a gap to it.
+Each size has a database of its own, and each round measures all of them, so that sizes are compared within minutes. All are
+filled first, then vacuumed, analysed and written out; afterwards autovacuum and checkpoints come as they come. The second
+pair of eyes rests: the rows have no case files, and each would be a gap to it.
 
 The figure is the p99 of lateness in ms, the median of the rounds; smaller is better, and so is a smaller `ratio` (ours by
-the bare loop's of the same size and round). `flat` is the figure divided by that of the smallest size of the run.
+the bare loop's of the same size and round). `flat` is p99 by that of the smallest size in the same round.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -36,6 +38,7 @@ from amanah.bench.lines import Line, load
 from amanah.embedded import children, topics
 from amanah.embedded.services import answers, module
 from amanah.embedded.stack import Stack
+from amanah.fault import Fault
 from amanah.progress import Progress
 from amanah_chassis.database import migrate
 from amanah_contracts.sla_monitor import DeadlineBreached
@@ -54,42 +57,66 @@ PATIENCE = 30.0
 SEED = 20_260_101
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database with so many open clocks, on this stack's servers."""
+
+    stack: Stack
+    clocks: int
+    dsn: str
+    agencies: Sequence[str]
+
+
 async def idle(
     stack: Stack, sizes: Sequence[int], deadlines: int, rounds: int, progress: Progress
 ) -> AsyncIterator[Line]:
-    """A line for each size, the smallest first. Nothing is dropped between them."""
-    began_with, smallest = load(), None
+    """A line for each size, the smallest first."""
+    began_with = load()
     chance = Random(SEED)  # noqa: S311 - the same instants in every run
-    await migrate(stack.dsn(SERVICE), ("amanah_chassis", f"amanah_{SERVICE}"))
-    await _require_disk(stack, max(sizes), progress)
-    for size in sorted(sizes):
-        await _fill(stack, size, progress)
-        measured = []
-        for number in range(rounds):
-            progress.step(f"Round {number + 1} of {rounds}: {deadlines} deadlines beside {size:,} open clocks")
-            ours, held = await _ours(stack, deadlines, chance)
-            progress.step(f"Round {number + 1} of {rounds}: the bare loop")
-            measured.append(Round(ours, await _bare(stack, deadlines, chance), held))
-        line = idle_line(size, measured, smallest, began_with)
-        smallest = smallest or line.figure
-        yield line
+    await _require_disk(stack, sum(sizes), progress)
+    targets = [await _filled(stack, size, progress) for size in sorted(sizes)]
+    await _rest(stack, targets, progress)
+    measured: dict[int, list[Round]] = {target.clocks: [] for target in targets}
+    for number in range(rounds):
+        for target in targets:
+            progress.step(f"Round {number + 1} of {rounds}: {deadlines} deadlines beside {target.clocks:,} open clocks")
+            ours, held = await _ours(target, deadlines, chance)
+            progress.step(f"Round {number + 1} of {rounds}: the bare loop beside {target.clocks:,}")
+            measured[target.clocks].append(Round(ours, await _bare(target, deadlines, chance), held))
+    for target in targets:
+        yield idle_line(target.clocks, measured[target.clocks], measured[targets[0].clocks], began_with)
 
 
 async def _require_disk(stack: Stack, clocks: int, progress: Progress) -> None:
     progress.step(f"{clocks:,} open clocks need {open_clocks.disk_needed(clocks) / 1e9:.1f} GB of disk")
-    db = await asyncpg.connect(stack.admin_dsn())
-    try:
+    async with _connected(stack.admin_dsn()) as db:
         await open_clocks.require_disk(db, clocks)
-    finally:
-        await db.close()
 
 
-async def _fill(stack: Stack, clocks: int, progress: Progress) -> None:
-    db = await asyncpg.connect(stack.admin_dsn(f"amanah_{SERVICE}"))
+async def _filled(stack: Stack, clocks: int, progress: Progress) -> Target:
+    target = Target(stack, clocks, await stack.create_database(_name(clocks)), topics.agencies(stack.pack))
+    await migrate(target.dsn, ("amanah_chassis", f"amanah_{SERVICE}"))
+    async with _connected(target.dsn) as db:
+        await open_clocks.fill(db, clocks, target.agencies, progress)
+    return target
+
+
+async def _rest(stack: Stack, targets: Sequence[Target], progress: Progress) -> None:
+    for target in targets:
+        progress.step(f"Vacuuming and analysing {target.clocks:,} clocks")
+        async with _connected(stack.admin_dsn(_name(target.clocks))) as db:
+            await open_clocks.rest(db)
+
+
+def _name(clocks: int) -> str:
+    return f"bench_idle_{clocks}"
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    db = await asyncpg.connect(dsn)
     try:
-        await open_clocks.top_up(db, clocks, topics.agencies(stack.pack), progress)
-        progress.step(f"Vacuuming and analysing {clocks:,} clocks")
-        await open_clocks.rest(db)
+        yield db
     finally:
         await db.close()
 
@@ -97,25 +124,33 @@ async def _fill(stack: Stack, clocks: int, progress: Progress) -> None:
 # -- the two that are measured, each while the other does not run --------------------------------------------------------
 
 
-async def _ours(stack: Stack, deadlines: int, chance: Random) -> tuple[list[float], Held]:
-    told = stack.environment(SERVICE) | {"AMANAH_RECONCILE_SECONDS": "86400"}
+async def _ours(target: Target, deadlines: int, chance: Random) -> tuple[list[float], Held]:
+    stack = target.stack
+    told = stack.environment(SERVICE) | {"AMANAH_DATABASE": target.dsn, "AMANAH_RECONCILE_SECONDS": "86400"}
     async with _running(stack, SERVICE, module(SERVICE), told) as process:
-        async with asyncio.timeout(PATIENCE):
-            while not await answers(stack.ports[SERVICE]):
-                await asyncio.sleep(0.05)
-        await _round(stack, WARM_UP, chance)
+        await _until_ready(stack)
+        await _round(target, WARM_UP, chance)
         async with _cpu(process) as idle_share:
             await asyncio.sleep(IDLE_SECONDS)
         async with _cpu(process) as busy_share:
-            late = await _round(stack, deadlines, chance)
+            late = await _round(target, deadlines, chance)
         return late, _held(stack, process, idle_share[0], busy_share[0])
 
 
-async def _bare(stack: Stack, deadlines: int, chance: Random) -> list[float]:
-    told = os.environ | {"AMANAH_DATABASE": stack.dsn(SERVICE), "AMANAH_KAFKA": stack.kafka}
-    async with _running(stack, "bare", [sys.executable, "-m", "amanah.bench.idle_bare"], told):
-        await _round(stack, WARM_UP, chance)
-        return await _round(stack, deadlines, chance)
+async def _until_ready(stack: Stack) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not await answers(stack.ports[SERVICE]):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise Fault(f"{SERVICE} does not answer. Its last words: {children.last_words(stack.log(SERVICE))}") from None
+
+
+async def _bare(target: Target, deadlines: int, chance: Random) -> list[float]:
+    told = os.environ | {"AMANAH_DATABASE": target.dsn, "AMANAH_KAFKA": target.stack.kafka}
+    async with _running(target.stack, "bare", [sys.executable, "-m", "amanah.bench.idle_bare"], told):
+        await _round(target, WARM_UP, chance)
+        return await _round(target, deadlines, chance)
 
 
 @asynccontextmanager
@@ -156,16 +191,13 @@ def _memory(processes: Iterable[psutil.Process]) -> tuple[float, float]:
 # -- a round -------------------------------------------------------------------------------------------------------------
 
 
-async def _round(stack: Stack, deadlines: int, chance: Random) -> list[float]:
+async def _round(target: Target, deadlines: int, chance: Random) -> list[float]:
     """The lateness of each deadline that was stored before it was due."""
     planned = singles(deadlines, chance)
-    reader = await asyncio.to_thread(_at_the_end, stack.kafka)
-    db = await asyncpg.connect(stack.dsn(SERVICE))
-    try:
+    reader = await asyncio.to_thread(_at_the_end, target.stack.kafka)
+    async with _connected(target.dsn) as db:
         begin = datetime.now(UTC) + SETTING_UP
-        in_time = await _store(db, planned, begin, topics.agencies(stack.pack))
-    finally:
-        await db.close()
+        in_time = await _store(db, planned, begin, target.agencies)
     await asyncio.sleep(max(0.0, (due_at(planned[-1], begin) - datetime.now(UTC)).total_seconds()) + 0.5)
     stamps = await asyncio.to_thread(_read, reader, {single.complaint_id for single in in_time})
     return lateness(in_time, begin, stamps)

@@ -80,8 +80,8 @@ def percentile(values: Collection[float], share: float) -> float:
     return sorted(values)[max(ceil(share * len(values)) - 1, 0)]
 
 
-def idle_line(clocks: int, rounds: Sequence[Round], smallest: float | None, load: float) -> Line:
-    """The line of one size. `smallest` is the figure of the run's smallest size; None: this is that size."""
+def idle_line(clocks: int, rounds: Sequence[Round], smallest: Sequence[Round], load: float) -> Line:
+    """The line of one size; `smallest` are the same rounds with the run's smallest size."""
     ours = [percentile(one.ours, 0.99) for one in rounds]
     bare = [percentile(one.bare, 0.99) for one in rounds]
     figure = _middle(ours)
@@ -90,12 +90,13 @@ def idle_line(clocks: int, rounds: Sequence[Round], smallest: float | None, load
         figure,
         "ms",
         _middle(bare),
-        _middle((mine / other for mine, other in zip(ours, bare, strict=True)), 3),
+        _ratio(ours, bare),
         {
             "open": clocks,
             "rounds": len(rounds),
             "deadlines": sum(len(one.ours) for one in rounds),
-            "flat": round(figure / (smallest or figure), 3),
+            "flat": _ratio(ours, [percentile(one.ours, 0.99) for one in smallest]),
+            "bare_flat": _ratio(bare, [percentile(one.bare, 0.99) for one in smallest]),
             "p50_ms": _middle(percentile(one.ours, 0.5) for one in rounds),
             "p99_ms": figure,
             "worst_ms": round(max(late for one in rounds for late in one.ours), 1),
@@ -110,6 +111,10 @@ def idle_line(clocks: int, rounds: Sequence[Round], smallest: float | None, load
 
 def _middle(values: Iterable[float], digits: int = 1) -> float:
     return round(median(values), digits)
+
+
+def _ratio(ours: Iterable[float], others: Iterable[float]) -> float:
+    return _middle((mine / other for mine, other in zip(ours, others, strict=True)), 3)
 
 
 def _held(rounds: Sequence[Held]) -> dict[str, float | None]:

@@ -31,12 +31,11 @@ async def require_disk(db: asyncpg.Connection, clocks: int) -> None:
         raise Fault(f"{clocks:,} open clocks need {need / 1e9:.1f} GB of disk; {folder} has {free / 1e9:.1f} GB free.")
 
 
-async def top_up(db: asyncpg.Connection, clocks: int, agencies: Sequence[str], progress: Progress) -> None:
-    """Adds rows until so many are open: two stages for each of two holders, due from 60 days to some 5 years from now, in
+async def fill(db: asyncpg.Connection, clocks: int, agencies: Sequence[str], progress: Progress) -> None:
+    """So many rows: two stages for each of two holders, due from 60 days to some 5 years from now, in
     the order of filing but for the terms' lengths, as complaints come. Identifiers ascend in time, like intake's. The
     indexes are there throughout."""
-    there = await db.fetchval("select count(*) from deadline where next_fire_at is not null")
-    for done in range(there, clocks, CHUNK):
+    for done in range(0, clocks, CHUNK):
         if done % 1_000_000 == 0:
             progress.step(f"Opening clocks: {done:,} of {clocks:,}")
         cases = min(CHUNK, clocks - done) // CLOCKS_OF_A_CASE
