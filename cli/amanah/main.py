@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import cyclopts
 
-from amanah.commands import bench, check, contracts, dlq, due, explain, replay, topics, up, verify
+from amanah.commands import bench, check, contracts, dlq, due, explain, law, replay, topics, up, verify
 from amanah.fault import Fault
 
 app = cyclopts.App(
@@ -26,6 +26,7 @@ app.command(replay.replay)
 app.command(verify.verify)
 app.command(explain.explain)
 app.command(due.due)
+app.command(law.app)
 app.command(topics.app)
 app.command(dlq.app)
 app.command(bench.app)

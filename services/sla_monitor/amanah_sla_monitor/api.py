@@ -14,7 +14,7 @@ from amanah_chassis.problems import Problem
 from amanah_sla_monitor import store
 from amanah_sla_monitor.calculator import Refused, answer, asked, span
 from amanah_sla_monitor.domain.clocks import clocks
-from amanah_sla_monitor.handlers import Monitor
+from amanah_sla_monitor.monitor import Monitor
 from amanah_sla_monitor.receipt import receipt
 
 

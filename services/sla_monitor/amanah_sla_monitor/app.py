@@ -2,6 +2,7 @@
 
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
+from amanah_chassis.database import connection
 from amanah_chassis.service import Service
 from amanah_contracts.casework import (
     CaseAcknowledged,
@@ -33,7 +34,6 @@ from amanah_contracts.sla_monitor import (
 )
 from amanah_sla_monitor.api import make_api
 from amanah_sla_monitor.handlers import (
-    Monitor,
     on_case_acknowledged,
     on_case_action_withdrawn,
     on_case_declined,
@@ -45,6 +45,7 @@ from amanah_sla_monitor.handlers import (
     on_complaint_routed,
     on_complaint_submitted,
 )
+from amanah_sla_monitor.monitor import Monitor, begin, run_law
 from amanah_sla_monitor.pack import load_law
 from amanah_sla_monitor.reconciler.watch import run_heartbeat, run_reconciler
 from amanah_sla_monitor.settings import SlaMonitorSettings
@@ -81,7 +82,11 @@ PRODUCES: frozenset[type[Event]] = frozenset(
 
 
 async def make_context(chassis: Chassis) -> Monitor:
-    return Monitor(load_law(chassis.settings.pack))
+    pack = chassis.settings.pack
+    monitor = Monitor(load_law(pack), lambda: load_law(pack))
+    async with connection(chassis.pool) as db:
+        await begin(db, monitor)
+    return monitor
 
 
 SERVICE = Service(
@@ -93,5 +98,5 @@ SERVICE = Service(
     produces=PRODUCES,
     registry=REGISTRY,
     http=make_api,
-    background=(run_ticker, run_heartbeat, run_reconciler),
+    background=(run_ticker, run_law, run_heartbeat, run_reconciler),
 )

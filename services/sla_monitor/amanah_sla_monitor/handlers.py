@@ -1,9 +1,7 @@
 """What the monitor does with each event: record the fact, fold all facts of the complaint, say and store the difference."""
 
-import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -21,27 +19,12 @@ from amanah_contracts.casework import (
 )
 from amanah_contracts.intake import ComplaintSubmitted
 from amanah_contracts.routing import ComplaintRouted
-from amanah_sla_monitor import announce, store
-from amanah_sla_monitor.domain.clocks import clocks
-from amanah_sla_monitor.domain.diff import Decision, Stored, What, diff
+from amanah_sla_monitor import store, telling
+from amanah_sla_monitor.domain.diff import Stored
 from amanah_sla_monitor.domain.facts import WITHDRAWN, Fact
-from amanah_sla_monitor.domain.law import Law
-from amanah_sla_monitor.store import Fire
+from amanah_sla_monitor.monitor import Monitor, in_force
 
 E = TypeVar("E", ComplaintSubmitted, ComplaintRouted, CaseEvent)
-
-
-@dataclass
-class Monitor:
-    """What the handlers and the ticker of one process share."""
-
-    law: Law
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a clock wants to be looked at sooner than the ticker knows."""
-    asleep_until: datetime | None = None
-    """What the ticker sleeps for; None: it is awake, or sleeps for nothing, and wants to hear of every new instant."""
-    looked_at: float = 0.0
-    """When the ticker last looked, on the monotonic clock: see `metrics.SCAN_AGE`."""
 
 
 async def on_complaint_submitted(batch: Batch[ComplaintSubmitted], monitor: Monitor) -> None:
@@ -148,39 +131,14 @@ def _withdrawn(delivered: Delivered[CaseActionWithdrawn], seq: int | None) -> Fa
 async def _apply(batch: Batch[Any], monitor: Monitor, as_fact: Callable[[Delivered[Any]], Fact]) -> None:
     new = {delivered.event.complaint_id: as_fact(delivered) for delivered in batch.deliveries}
     traces = {delivered.event.complaint_id: delivered.traceparent for delivered in batch.deliveries}
+    law = await in_force(batch.db, monitor)
     casefiles = await store.add_facts(batch.db, new)
     known = [complaint_id for complaint_id, casefile in casefiles.items() if casefile.known]
-    stored = await store.deadlines(batch.db, known, lock=True) if known else {}
-    law = monitor.law
-    decisions: list[tuple[UUID, Decision]] = []
-    changed: list[tuple[UUID, Stored]] = []
-    for complaint_id in new:
-        folded = clocks(casefiles[complaint_id].facts, law.rules, law.calendars, batch.settled)
-        difference = diff(stored.get(complaint_id, {}), folded, batch.settled, law.offices)
-        decisions += [(complaint_id, decision) for decision in difference.decisions]
-        changed += [(complaint_id, row) for row in difference.changed]
-    await store.save(batch.db, changed)
-    await _say(batch, decisions, traces)
+    told = await store.deadlines(batch.db, known, lock=True) if known else {}
+    facts = {complaint_id: casefiles[complaint_id].facts for complaint_id in new}
+    decisions, changed = telling.decide(batch, law, facts, told)
+    await telling.record(batch, decisions, changed, traces)
     await _wake_ticker(batch, monitor, changed)
-
-
-async def _say(batch: Batch[Any], decisions: list[tuple[UUID, Decision]], traces: Mapping[UUID, str | None]) -> None:
-    """Emits each decision; a breach only if nobody has said it."""
-    taken_back = [_fire(c, d) for c, d in decisions if d.what is What.BREACH_WITHDRAWN]
-    if taken_back:
-        await store.withdraw(batch.db, taken_back, batch.now)
-    breaches = [_fire(c, d) for c, d in decisions if d.what is What.BREACHED]
-    won = await store.fire(batch.db, breaches, batch.settled) if breaches else set()
-    for complaint_id, decision in decisions:
-        row = decision.row
-        if decision.what is not What.BREACHED or (complaint_id, row.stage, row.holder) in won:
-            batch.emit(announce.event(complaint_id, decision, batch.now, batch.settled), traces[complaint_id])
-
-
-def _fire(complaint_id: UUID, decision: Decision) -> Fire:
-    assert decision.due_at is not None, "what has no due instant cannot breach"
-    row = decision.row
-    return Fire(complaint_id, row.stage, row.holder, row.deadline_version, decision.due_at)
 
 
 async def _wake_ticker(batch: Batch[Any], monitor: Monitor, changed: list[tuple[UUID, Stored]]) -> None:

@@ -21,6 +21,7 @@ DETECTION_DELAY = Histogram(
     "From the instant of a breach, warning or level to its detection; the latest of each batch.",
     buckets=(0.005, 0.01, 0.03, 0.1, 0.25, 1, 5, 30, 60, 600, 3600),
 )
+LAW_NOT_APPLIED = Gauge("amanah_law_not_applied", "1 while the law of the pack is not the one applied last.")
 SCAN_AGE = Gauge("amanah_deadline_scan_age_seconds", "Since the ticker last looked for due clocks.")
 
 

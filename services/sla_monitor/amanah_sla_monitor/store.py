@@ -10,6 +10,7 @@ from amanah_chassis.database import Connection
 from amanah_sla_monitor.domain.clocks import State
 from amanah_sla_monitor.domain.diff import Key, Stored
 from amanah_sla_monitor.domain.facts import Fact
+from amanah_sla_monitor.domain.fingerprints import Part
 from amanah_sla_monitor.domain.marks import Mark
 
 _STATES = {state.value: state for state in State}
@@ -251,6 +252,82 @@ async def next_fire_at(db: Connection) -> datetime | None:
         "select next_fire_at from deadline where next_fire_at is not null order by next_fire_at limit 1"
     )
     return earliest
+
+
+# -- law -----------------------------------------------------------------------------------------------------------------
+
+
+async def law_in_force(db: Connection, *, hold: bool) -> str:
+    """The fingerprint of the law applied last; held, no other is applied before the end of the transaction."""
+    fingerprint: str = await db.fetchval("select fingerprint from law" + " for share" * hold)  # noqa: S608
+    return fingerprint
+
+
+async def first_law(db: Connection, fingerprint: str) -> str:
+    """Puts the first law of a deployment in force; answers the one that is."""
+    await db.execute(
+        "insert into law (fingerprint, applied_at, finished_at) values ($1, chassis_now(), chassis_now())"
+        " on conflict do nothing",
+        fingerprint,
+    )
+    return await law_in_force(db, hold=False)
+
+
+async def put_in_force(db: Connection, fingerprint: str) -> None:
+    """Waits for whoever folds by the law before; tells every process at commit."""
+    await db.execute("update law set fingerprint = $1, applied_at = chassis_now(), finished_at = null", fingerprint)
+    await db.execute("select pg_notify('sla_monitor_law', '')")
+
+
+async def law_finished(db: Connection, fingerprint: str) -> None:
+    await db.execute("update law set finished_at = chassis_now() where fingerprint = $1", fingerprint)
+
+
+async def note_parts(db: Connection, parts: Mapping[Part, str]) -> list[Part]:
+    """Keeps the fingerprint of each version of a rule or calendar; answers those that had another one before."""
+    await db.execute(
+        """
+        insert into law_part (kind, id, version, fingerprint, since)
+        select *, chassis_now() from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+        on conflict do nothing
+        """,
+        *_columns(parts),
+    )
+    return await changed_parts(db, parts)
+
+
+async def changed_parts(db: Connection, parts: Mapping[Part, str]) -> list[Part]:
+    """Versions of rules or calendars that once had another fingerprint."""
+    rows = await db.fetch(
+        """
+        select kind, id, version from law_part
+        join unnest($1::text[], $2::text[], $3::text[], $4::text[]) now(kind, id, version, fingerprint)
+        using (kind, id, version)
+        where law_part.fingerprint <> now.fingerprint order by 1, 2, 3
+        """,
+        *_columns(parts),
+    )
+    return [tuple(row) for row in rows]
+
+
+def _columns(parts: Mapping[Part, str]) -> list[list[str]]:
+    return [[part[n] for part in parts] for n in range(3)] + [list(parts.values())]
+
+
+_UNFINISHED = """
+    select complaint_id, facts from casefile c
+    where complaint_id > $1 and (
+        exists (select from deadline d where d.complaint_id = c.complaint_id and d.state in ('running', 'paused'))
+        or not exists (select from deadline d where d.complaint_id = c.complaint_id))
+    order by complaint_id limit $2
+    """
+_UNFINISHED_LOCKED = _UNFINISHED + "for update"
+
+
+async def unfinished(db: Connection, after: UUID, limit: int, *, lock: bool) -> dict[UUID, list[Fact]]:
+    """The next complaints, in the order of their ids, with a clock that runs or with none at all, and all their facts."""
+    rows = await db.fetch(_UNFINISHED_LOCKED if lock else _UNFINISHED, after, limit)
+    return {complaint_id: [decode(fact) for fact in json.loads(facts)] for complaint_id, facts in rows}
 
 
 async def wake_tickers(db: Connection) -> None:

@@ -16,7 +16,7 @@ from amanah_chassis.chassis import Chassis
 from amanah_chassis.errors import TRANSIENT
 from amanah_chassis.logs import logger
 from amanah_sla_monitor import announce, metrics, store
-from amanah_sla_monitor.handlers import Monitor
+from amanah_sla_monitor.monitor import Monitor
 
 log = logger(__name__)
 
@@ -79,7 +79,9 @@ async def _listening(monitor: Monitor, chassis: Chassis) -> AsyncIterator[asyncp
     db = await asyncpg.connect(chassis.settings.database)
     try:
         await db.add_listener("sla_monitor_ticker", lambda *_: monitor.wake.set())
+        await db.add_listener("sla_monitor_law", lambda *_: monitor.law_applied.set())
         db.add_termination_listener(lambda _: monitor.wake.set())
+        monitor.law_applied.set()  # it may have been applied while nobody listened
         monitor.wake.set()
         yield db
     finally:

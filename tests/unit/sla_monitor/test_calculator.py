@@ -11,7 +11,7 @@ from tests.unit.sla_monitor.cases import at
 from amanah_sla_monitor.api import make_api
 from amanah_sla_monitor.calculator import Question, Refused, answer, asked, load, span
 from amanah_sla_monitor.domain.counting import Pause
-from amanah_sla_monitor.handlers import Monitor
+from amanah_sla_monitor.monitor import Monitor
 
 FOLDER = Path(__file__).parents[3] / "packs" / "id"
 PACK = load(FOLDER)
@@ -176,7 +176,7 @@ def test_pauses_as_text() -> None:
 
 async def get(query: str = "", **parameters: str) -> httpx.Response:
     chassis: Any = SimpleNamespace(settings=SimpleNamespace(pack=FOLDER))
-    transport = httpx.ASGITransport(make_api(Monitor(PACK), chassis))
+    transport = httpx.ASGITransport(make_api(Monitor(PACK, lambda: PACK), chassis))
     async with httpx.AsyncClient(transport=transport, base_url="http://monitor") as client:
         return await client.get(f"/calculator?{query}", params=parameters or None)
 

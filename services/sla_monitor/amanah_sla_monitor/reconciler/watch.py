@@ -18,7 +18,7 @@ from amanah_chassis.database import connection
 from amanah_chassis.errors import TRANSIENT
 from amanah_chassis.logs import logger
 from amanah_contracts.sla_monitor import OversightGap
-from amanah_sla_monitor.handlers import Monitor
+from amanah_sla_monitor.monitor import Monitor
 from amanah_sla_monitor.reconciler import law as laws
 from amanah_sla_monitor.reconciler import metrics, store
 from amanah_sla_monitor.reconciler.compare import Gap, gaps, not_recounted

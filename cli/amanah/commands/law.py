@@ -1,0 +1,97 @@
+"""`amanah law`: another law for clocks that run, first as a dry run, then for good."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+from amanah.fault import Fault
+
+if TYPE_CHECKING:
+    from amanah.law.place import Place
+    from amanah.law.tally import Tally
+    from amanah.progress import Progress
+    from amanah_chassis.chassis import Chassis
+    from amanah_sla_monitor.domain.law import Law
+    from amanah_sla_monitor.recalculate import Looked
+
+    Work = Callable[[Chassis, Law], AsyncIterator[Looked]]
+
+app = cyclopts.App(name="law", help="Changed rules, calendars or holidays: whom they would move, and moving them.")
+
+Data = Annotated[Path | None, Parameter(help="Data directory of the stack [default: the stack started last].")]
+Database = Annotated[str | None, Parameter(help="DSN of a monitor's database, instead of a stack on this machine.")]
+Limit = Annotated[int, Parameter(help="How many moves are named one by one.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print data instead of text.")]
+
+
+@app.command
+def diff(
+    *,
+    data: Data = None,
+    database: Database = None,
+    pack: Annotated[
+        str | None, Parameter(help="Another folder with the changed law [default: the pack itself].")
+    ] = None,
+    limit: Limit = 1000,
+    as_json: Json = False,
+) -> None:
+    """Show which running clocks the law on disk would move, and change nothing."""
+    from amanah.law import place
+    from amanah_sla_monitor import recalculate
+
+    _go(place.find(data, database, pack), recalculate.preview, limit, as_json, done=False)
+
+
+@app.command
+def apply(
+    *,
+    data: Data = None,
+    database: Database = None,
+    pack: Annotated[str | None, Parameter(help="With --database: the pack that its monitors read.")] = None,
+    limit: Limit = 1000,
+    as_json: Json = False,
+) -> None:
+    """Put the law on disk in force: each running clock that it moves is said once, as `deadline.recalculated`.
+
+    The monitors read their pack anew by themselves. Finished clocks stay as they are. Interrupted, it can be begun again.
+    """
+    from amanah.law import place
+    from amanah_sla_monitor import recalculate
+
+    if pack is not None and database is None:
+        raise Fault("A stack applies the law of its own pack: change the files there, then apply.", 2)
+    _go(place.find(data, database, pack), recalculate.apply, limit, as_json, done=True)
+
+
+def _go(place: "Place", work: "Work", limit: int, as_json: bool, *, done: bool) -> None:
+    from amanah.law import words
+    from amanah.progress import shown
+    from amanah.running import run
+
+    with shown() as progress:
+        tally = run(_tally(place, work, limit, progress))
+    if as_json:
+        print(json.dumps(tally.as_dict(), ensure_ascii=False, indent=1))
+    else:
+        words.tell(tally, done=done)
+
+
+async def _tally(place: "Place", work: "Work", limit: int, progress: "Progress") -> "Tally":
+    from amanah.law.place import law, opened
+    from amanah.law.tally import Tally
+    from amanah_sla_monitor.recalculate import NoNewVersion, check
+
+    tally, read = Tally(limit), law(place)
+    progress.step(f"Holding the law of {place.pack} against every clock that runs")
+    async with opened(place) as chassis:
+        try:
+            await check(chassis, read)
+            async for looked in work(chassis, read):
+                tally.add(looked.complaints, looked.decisions)
+        except NoNewVersion as unversioned:
+            raise Fault(f"{place.pack}: {unversioned}") from None
+    return tally

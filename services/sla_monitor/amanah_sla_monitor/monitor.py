@@ -1,0 +1,98 @@
+"""What the handlers, the ticker and the API of one process share, and how a new law comes to them."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from amanah_chassis.chassis import Chassis
+from amanah_chassis.database import Connection, connection
+from amanah_chassis.errors import TRANSIENT, Misconfigured
+from amanah_chassis.logs import logger
+from amanah_sla_monitor import metrics, store
+from amanah_sla_monitor.domain import fingerprints
+from amanah_sla_monitor.domain.law import Law
+
+log = logger(__name__)
+
+
+@dataclass
+class Monitor:
+    """One process of the monitor."""
+
+    law: Law
+    read: Callable[[], Law]
+    """Reads the law of the pack anew. Raises Misconfigured."""
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a clock wants to be looked at sooner than the ticker knows."""
+    law_applied: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when somebody has applied another law."""
+    asleep_until: datetime | None = None
+    """What the ticker sleeps for; None: it is awake, or sleeps for nothing, and wants to hear of every new instant."""
+    looked_at: float = 0.0
+    """When the ticker last looked, on the monotonic clock: see `metrics.SCAN_AGE`."""
+    fingerprint: str = ""
+    not_found: str = ""
+    """A law that was applied and is not the one of our pack: not looked for again until another one is."""
+
+    def __post_init__(self) -> None:
+        self.fingerprint = fingerprints.whole(self.law)
+
+
+async def in_force(db: Connection, monitor: Monitor) -> Law:
+    """The law to fold by, which stays in force until the end of the transaction: see the table `law`."""
+    applied = await store.law_in_force(db, hold=True)
+    if applied not in (monitor.fingerprint, monitor.not_found):
+        await _read_anew(monitor, applied)
+    return monitor.law
+
+
+async def begin(db: Connection, monitor: Monitor) -> None:
+    """At the start: the first law of a deployment is in force at once. Of a later one, clocks that run are to be told."""
+    applied = await store.first_law(db, monitor.fingerprint)
+    changed = await store.note_parts(db, fingerprints.parts(monitor.law))
+    for kind, name, version in changed:
+        log.error("the law changed without a new version", extra={"kind": kind, "part": name, "version": version})
+    if applied != monitor.fingerprint:
+        _not_applied(monitor, applied)
+
+
+async def run_law(monitor: Monitor, chassis: Chassis) -> None:
+    """Brings a law that was applied to those who ask this process for dates. Runs until cancelled."""
+    while True:
+        await monitor.law_applied.wait()
+        monitor.law_applied.clear()
+        try:
+            async with connection(chassis.pool) as db:
+                applied = await store.law_in_force(db, hold=False)
+        except TRANSIENT as error:
+            log.warning("the new law waits for the database", extra={"error": type(error).__name__})
+            await asyncio.sleep(1)
+            monitor.law_applied.set()
+            continue
+        if applied == monitor.fingerprint:
+            metrics.LAW_NOT_APPLIED.set(0)
+        elif applied != monitor.not_found:
+            await _read_anew(monitor, applied)
+
+
+async def _read_anew(monitor: Monitor, applied: str) -> None:
+    try:
+        law = await asyncio.to_thread(monitor.read)
+    except Misconfigured as wrong:
+        log.error("the law that was applied cannot be read", extra={"why": str(wrong)})
+        monitor.not_found = applied
+        return
+    monitor.law, monitor.fingerprint = law, fingerprints.whole(law)
+    if monitor.fingerprint == applied:
+        metrics.LAW_NOT_APPLIED.set(0)
+        log.info("another law is in force", extra={"fingerprint": applied})
+    else:
+        _not_applied(monitor, applied)
+
+
+def _not_applied(monitor: Monitor, applied: str) -> None:
+    """Never a reason to stop the watch: new facts are folded by the law at hand, and somebody is called."""
+    monitor.not_found = applied
+    metrics.LAW_NOT_APPLIED.set(1)
+    log.error("the law of the pack is not the one applied last; see amanah law diff, then amanah law apply")

@@ -1,0 +1,83 @@
+"""Another law for clocks that run: who would be moved, and the moving.
+
+Each batch is a transaction of its own and folds its complaints anew, so a clock is moved at most once, however often this
+is begun: what has been told already is no difference any more. The ticker passes over the rows of a batch and comes back to
+them a few milliseconds later. Nothing of it needs the monitor's process: it commits to the same tables and the same outbox.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from amanah_chassis.chassis import Chassis
+from amanah_sla_monitor import store, telling
+from amanah_sla_monitor.domain import fingerprints
+from amanah_sla_monitor.domain.diff import Decision
+from amanah_sla_monitor.domain.fingerprints import Part
+from amanah_sla_monitor.domain.law import Law
+
+FIRST = UUID(int=0)
+BATCH = 1000
+"""Complaints in one transaction: some tenths of a second, by which the breach of one of them may be late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One batch: how many complaints were looked at, and what the law says otherwise of their clocks."""
+
+    complaints: int
+    decisions: tuple[tuple[UUID, Decision], ...]
+
+
+class NoNewVersion(Exception):
+    """A law that may not be applied: these rules and calendars differ from what they were under the same version."""
+
+    def __init__(self, changed: list[Part]) -> None:
+        named = ", ".join(f"{kind} {name} version {version}" for kind, name, version in changed)
+        super().__init__(f"{named}: changed since it came into force. Give every change a version of its own.")
+
+
+async def check(chassis: Chassis, law: Law) -> None:
+    """Raises NoNewVersion."""
+    async with chassis.pool.acquire() as db:
+        changed = await store.changed_parts(db, fingerprints.parts(law))
+    if changed:
+        raise NoNewVersion(changed)
+
+
+async def preview(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
+    """What `apply` would say, batch by batch. Changes nothing and holds nobody up."""
+    after = FIRST
+    while True:
+        async with chassis.transaction() as tx:
+            facts = await store.unfinished(tx.db, after, BATCH, lock=False)
+            told = await store.deadlines(tx.db, facts, lock=False)
+            decisions, _ = telling.decide(tx, law, facts, told)
+        if not facts:
+            return
+        yield Looked(len(facts), tuple(decisions))
+        after = max(facts)
+
+
+async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
+    """Puts the law in force and tells every clock that runs of it, batch by batch. Raises NoNewVersion."""
+    await check(chassis, law)
+    fingerprint = fingerprints.whole(law)
+    async with chassis.transaction() as tx:
+        await store.put_in_force(tx.db, fingerprint)
+        await store.note_parts(tx.db, fingerprints.parts(law))
+    after = FIRST
+    while True:
+        async with chassis.transaction() as tx:
+            facts = await store.unfinished(tx.db, after, BATCH, lock=True)
+            told = await store.deadlines(tx.db, facts, lock=True)
+            decisions, changed = telling.decide(tx, law, facts, told)
+            await telling.record(tx, decisions, changed)
+            if changed:
+                await store.wake_tickers(tx.db)
+        if not facts:
+            break
+        yield Looked(len(facts), tuple(decisions))
+        after = max(facts)
+    async with chassis.transaction() as tx:
+        await store.law_finished(tx.db, fingerprint)

@@ -1,0 +1,206 @@
+"""A holiday decreed late, a rule struck out: whom it would move, and moving them, while the monitor runs."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.integration.sla_monitor.support import everything, fall_due, knows, words
+from tests.support.events import case, routed, submitted
+from tests.support.process import ServiceProcess, VirtualClock
+from tests.support.stack import Embedded
+from tests.support.wire import Reader, Wire, eventually
+
+from amanah import project
+
+WITA = ZoneInfo("Asia/Makassar")
+HOLDER = "kalsel-pupr"
+FILED = datetime(2026, 6, 2, 9, tzinfo=WITA)
+"""A Tuesday: five working days end with the 9th. The 16th is a holiday."""
+A_NEW_HOLIDAY = "      - {day: 2026-06-03, name: Hari berkabung daerah, kind: libur_nasional}\n"
+
+
+class Deployment:
+    """A monitor, its pack on disk and the command."""
+
+    def __init__(self, monitor: ServiceProcess, pack: Path, database: str) -> None:
+        self.monitor, self.pack, self.database = monitor, pack, database
+
+    def law(self, verb: str, *more: str) -> subprocess.CompletedProcess[str]:
+        where = ("--database", self.database, "--pack", str(self.pack), "--json", *more)
+        return subprocess.run(
+            [sys.executable, "-m", "amanah.main", "law", verb, *where], check=False, capture_output=True, text=True
+        )
+
+    def answer(self, verb: str) -> dict[str, Any]:
+        done = self.law(verb)
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.pack / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def free_the_third_of_june(self) -> None:
+        self.edit("calendars.yaml", "      - {day: 2026-06-01", A_NEW_HOLIDAY + "      - {day: 2026-06-01")
+        self.edit("calendars.yaml", 'version: "2026.1"', 'version: "2026.2"')
+
+
+@pytest.fixture
+def deployment(embedded: Embedded, tmp_path: Path) -> Iterator[Deployment]:
+    embedded.topic(f"amanah.agency.{HOLDER}")
+    pack = tmp_path / "pack"
+    shutil.copytree(project.pack("id"), pack)
+    database = embedded.database()
+    monitor = ServiceProcess("sla_monitor", kafka=embedded.kafka, database=database, pack=pack, home=tmp_path)
+    yield Deployment(monitor, pack, database)
+    monitor.stop()
+
+
+@pytest.fixture
+def clock(deployment: Deployment) -> VirtualClock:
+    hand = VirtualClock(deployment.monitor, FILED)
+    deployment.monitor.start()
+    return hand
+
+
+def midnight_after(month: int, day: int) -> datetime:
+    return datetime(2026, month, day, tzinfo=WITA) + timedelta(days=1)
+
+
+def recalculated(records: list[Any]) -> list[tuple[str, str, datetime, datetime, int]]:
+    return [
+        (
+            r.body["stage"],
+            r.body["reason"],
+            r.instant("previous_due_at"),
+            r.instant("due_at"),
+            r.body["deadline_version"],
+        )
+        for r in records
+        if r.type == "deadline.recalculated.v1"
+    ]
+
+
+async def test_a_new_holiday_moves_each_running_clock_once(
+    deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader
+) -> None:
+    monitor, running, finished = deployment.monitor, uuid4(), uuid4()
+    wire.send(submitted(running, FILED), submitted(finished, FILED))
+    wire.send(routed(running, FILED, HOLDER), routed(finished, FILED, HOLDER))
+    wire.send(case("replied", finished, FILED + timedelta(hours=1), HOLDER))
+    await knows(monitor, running, 2)
+    await knows(monitor, finished, 3)
+
+    deployment.free_the_third_of_june()
+    would = deployment.answer("diff")
+    assert (would["moved"], would["complaints"]) == (1, 2), (
+        "of the two, one has a clock that counts working days and runs"
+    )
+    told = await everything(monitor, deadlines, running)
+    assert not recalculated(told), "a dry run says nothing"
+
+    done = deployment.answer("apply")
+    assert done["moves"] == would["moves"]
+    told = await everything(monitor, deadlines, running)
+    assert recalculated(told) == [
+        ("first_reply", "calendar", midnight_after(6, 9), midnight_after(6, 10), 2),
+    ]
+    of_finished = await everything(monitor, deadlines, finished)
+    assert recalculated(of_finished) == [], "its answered clock stays as it was"
+
+    again = deployment.answer("apply")
+    assert again["moved"] == 0
+    assert len(recalculated(await everything(monitor, deadlines, running))) == 1, "at most once"
+
+    # The monitor has taken it up by itself: what comes now is counted by it, and so is what is explained.
+    later = uuid4()
+    wire.send(submitted(later, FILED), routed(later, FILED, HOLDER))
+    await knows(monitor, later, 2)
+    [started] = [
+        r
+        for r in await everything(monitor, deadlines, later)
+        if (r.body["stage"], r.type) == ("first_reply", "deadline.started.v1")
+    ]
+    assert (started.body["calendar"], started.instant("due_at")) == ("five-day@2026.2", midnight_after(6, 10))
+    clocks = json.loads(monitor.get(f"/deadlines/{running}"))["clocks"]
+    [receipt] = [clock for clock in clocks if clock["stage"] == "first_reply"]
+    assert datetime.fromisoformat(receipt["due_at"]) == midnight_after(6, 10)
+
+    # And it breaches at the new instant, not at the old one.
+    await fall_due(monitor, clock, midnight_after(6, 9))
+    assert "breached" not in words(await everything(monitor, deadlines, running), "first_reply")
+    await fall_due(monitor, clock, midnight_after(6, 10))
+    breaches = [r for r in await everything(monitor, deadlines, running) if r.type == "deadline.breached.v1"]
+    assert [(r.body["stage"], r.body["deadline_version"]) for r in breaches if r.body["stage"] == "first_reply"] == [
+        ("first_reply", 2)
+    ]
+
+
+async def test_a_breach_stands_whatever_the_law_becomes_and_an_answer_in_time_still_takes_it_back(
+    deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader
+) -> None:
+    monitor, complaint = deployment.monitor, uuid4()
+    wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+    await knows(monitor, complaint, 2)
+    await fall_due(monitor, clock, midnight_after(6, 9))
+    before = await everything(monitor, deadlines, complaint)
+    assert "breached" in words(before, "first_reply")
+    deployment.free_the_third_of_june()
+    moved = deployment.answer("apply")["moves"]
+    assert "first_reply" not in {move["stage"] for move in moved}
+    wire.send(case("replied", complaint, midnight_after(6, 9) - timedelta(hours=1), HOLDER))
+    await knows(monitor, complaint, 3)
+    after = await everything(monitor, deadlines, complaint)
+    said = words(after[len(before) :], "first_reply")
+    assert said == ["breach_withdrawn", "met"], "by the date of its own law"
+
+
+async def test_a_rule_struck_out_cancels_its_running_clocks_and_nothing_mails_any_more(
+    deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader
+) -> None:
+    """Wish 16: a rule was deactivated, yet its escalated cases went on mailing."""
+    monitor, complaint = deployment.monitor, uuid4()
+    wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+    await knows(monitor, complaint, 2)
+    text = (deployment.pack / "rules.yaml").read_text()
+    begin = text.index("  - id: SP4N-2\n")
+    end = text.index("  - id: ", begin + 10)
+    (deployment.pack / "rules.yaml").write_text(text[:begin] + text[end:])
+    [move] = [move for move in deployment.answer("apply")["moves"] if move["stage"] == "first_reply"]
+    assert move["what"] == "cancelled"
+    await fall_due(monitor, clock, midnight_after(6, 30))
+    assert words(await everything(monitor, deadlines, complaint), "first_reply") == ["started", "cancelled"]
+
+
+async def test_a_change_without_a_new_version_is_refused(deployment: Deployment, clock: VirtualClock) -> None:
+    deployment.edit("calendars.yaml", "      - {day: 2026-06-01", A_NEW_HOLIDAY + "      - {day: 2026-06-01")
+    for verb in ("diff", "apply"):
+        refused = deployment.law(verb)
+        assert refused.returncode == 1
+        assert "calendar five-day version 2026.1" in refused.stderr
+        assert "a version of its own" in refused.stderr
+
+
+async def test_a_law_that_lies_there_unapplied_is_said_and_stops_nobody(
+    deployment: Deployment, clock: VirtualClock, wire: Wire
+) -> None:
+    monitor = deployment.monitor
+    deployment.free_the_third_of_june()
+    monitor.stop()
+    monitor.start()
+    await eventually(lambda: "amanah_law_not_applied 1.0" in monitor.get("/metrics"), "the gauge")
+    complaint = uuid4()
+    wire.send(submitted(complaint, FILED))
+    await knows(monitor, complaint, 1)
+    assert deployment.answer("apply")["moved"] == 0
+    await eventually(lambda: "amanah_law_not_applied 0.0" in monitor.get("/metrics"), "the gauge")
