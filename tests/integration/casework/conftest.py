@@ -1,28 +1,20 @@
 """One desk a module, as a process of its own, and two agencies that write to it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from tests.integration.casework.support import Agency
 from tests.support.process import ServiceProcess
+from tests.support.running import running
 from tests.support.stack import Embedded
 from tests.support.wire import Reader, Wire
-
-from amanah import project
 
 
 @pytest.fixture(scope="module")
 def desk(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    process = ServiceProcess(
-        "casework",
-        kafka=embedded.kafka,
-        database=embedded.database(),
-        pack=project.pack("nyc311"),
-        home=tmp_path_factory.mktemp("desk"),
-    )
-    process.start()
-    yield process
-    process.stop()
+    with running("casework", embedded, tmp_path_factory.mktemp("desk")) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +35,5 @@ def nypd(embedded: Embedded) -> Agency:
 @pytest.fixture
 def said(wire: Wire) -> Iterator[Reader]:
     """What the desk says from the beginning of the test, to everybody and to the two agencies."""
-    reader = wire.reader("amanah.cases", "amanah.agency.dot", "amanah.agency.nypd")
-    yield reader
-    reader.close()
+    with closing(wire.reader("amanah.cases", "amanah.agency.dot", "amanah.agency.nypd")) as reader:
+        yield reader

@@ -1,28 +1,20 @@
 """One routing service a module, as a process of its own, with the shipped rules of New York."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 
 import httpx
 import pytest
 from tests.support.process import ServiceProcess
+from tests.support.running import running
 from tests.support.stack import Embedded
 from tests.support.wire import Reader, Wire
-
-from amanah import project
 
 
 @pytest.fixture(scope="module")
 def router(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    process = ServiceProcess(
-        "routing",
-        kafka=embedded.kafka,
-        database=embedded.database(),
-        pack=project.pack("nyc311"),
-        home=tmp_path_factory.mktemp("router"),
-    )
-    process.start()
-    yield process
-    process.stop()
+    with running("routing", embedded, tmp_path_factory.mktemp("router")) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +25,9 @@ def wire(embedded: Embedded) -> Wire:
 @pytest.fixture
 def said(wire: Wire) -> Iterator[Reader]:
     """What routing says from the beginning of the test, to everybody and to three agencies."""
-    reader = wire.reader("amanah.assignments", "amanah.agency.dot", "amanah.agency.dep", "amanah.agency.doi")
-    yield reader
-    reader.close()
+    agencies = ("amanah.agency.dot", "amanah.agency.dep", "amanah.agency.doi")
+    with closing(wire.reader("amanah.assignments", *agencies)) as reader:
+        yield reader
 
 
 @pytest.fixture
