@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from amanah.fault import Fault
 
 if TYPE_CHECKING:
-    from amanah_sla_monitor.calculator import Law
+    from amanah_sla_monitor.domain.law import Law
     from amanah_sla_monitor.domain.rules import Rule
 
 RULES, CALENDARS = "rules.yaml", "calendars.yaml"

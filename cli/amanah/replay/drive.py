@@ -20,7 +20,7 @@ from amanah.replay.citizen import Citizen
 from amanah.replay.horizon import quiet_from
 from amanah.replay.office import Office
 from amanah.replay.pipeline import Pipeline
-from amanah_sla_monitor.calculator import Law
+from amanah_sla_monitor.domain.law import Law
 
 AT_ONCE = 16
 """Filings under way at the same time within one instant."""

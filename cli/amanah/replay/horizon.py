@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from amanah_sla_monitor.calculator import Law
 from amanah_sla_monitor.domain.calendars import OutOfCalendar
 from amanah_sla_monitor.domain.counting import due
+from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.domain.rules import Bound, Rule, Unit
 
 OWN_TIME = frozenset({"complaint.submitted", "case.resolved"})

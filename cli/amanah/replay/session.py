@@ -28,7 +28,7 @@ from amanah.replay.pipeline import Pipeline
 from amanah.replay.what_if import WhatIf, check, compare, fold, overruled
 from amanah.verify.result import Checked, Result
 from amanah.verify.run import verify_stack
-from amanah_sla_monitor.calculator import Law
+from amanah_sla_monitor.domain.law import Law
 
 HISTORY = "history.jsonl"
 """Only a replay's data directory has it; so no deployment with real complaints is emptied for a new replay."""

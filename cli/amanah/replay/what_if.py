@@ -7,10 +7,10 @@ from typing import Any
 
 from amanah.replay.draft import GIVEN
 from amanah.verify.result import Checked, Finding
-from amanah_sla_monitor.calculator import Law
 from amanah_sla_monitor.domain.calendars import OutOfCalendar
 from amanah_sla_monitor.domain.clocks import Clock, State, clocks
 from amanah_sla_monitor.domain.facts import Fact
+from amanah_sla_monitor.domain.law import Law
 
 Key = tuple[str, str, int]
 """Complaint, stage and holder: one deadline."""

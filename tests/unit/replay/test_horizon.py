@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amanah.replay.horizon import quiet_from
-from amanah_sla_monitor.calculator import Law
 from amanah_sla_monitor.domain.calendars import Calendar, Calendars
 from amanah_sla_monitor.domain.counting import due
+from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.domain.rules import Bound, Rule, Threshold, Unit, rules, term
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -10,9 +10,9 @@ from amanah.replay.what_if import Line, Said, check, compare, fold, overruled, s
 from amanah.verify.books import Books
 from amanah.verify.evidence import Evidence
 from amanah.verify.records import Record
-from amanah_sla_monitor.calculator import Law
 from amanah_sla_monitor.domain.calendars import Calendar, Calendars
 from amanah_sla_monitor.domain.facts import Fact
+from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.domain.rules import Bound, Rule, Unit, rules, term
 
 NEW_YORK = ZoneInfo("America/New_York")
