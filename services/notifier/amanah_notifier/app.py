@@ -10,14 +10,31 @@ from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.errors import Misconfigured
 from amanah_chassis.service import Service
-from amanah_contracts.casework import CaseReplied, CaseResolved
+from amanah_contracts.casework import (
+    CaseAcknowledged,
+    CaseActionWithdrawn,
+    CaseDeclined,
+    CaseExtended,
+    CaseInformationRequested,
+    CaseReplied,
+    CaseResolved,
+)
 from amanah_contracts.envelope import Event
 from amanah_contracts.intake import ComplaintSubmitted
 from amanah_contracts.notifier import NoticeFailed, NoticeSent
 from amanah_contracts.registry import REGISTRY
 from amanah_contracts.routing import ComplaintRouted
-from amanah_contracts.sla_monitor import DeadlineBreached, DeadlineBreachWithdrawn
-from amanah_notifier import delivery, handlers, recipients, words
+from amanah_contracts.sla_monitor import (
+    DeadlineAtRisk,
+    DeadlineBreached,
+    DeadlineBreachWithdrawn,
+    DeadlineCancelled,
+    DeadlineMet,
+    DeadlineRecalculated,
+    EscalationImpossible,
+    EscalationRaised,
+)
+from amanah_notifier import delivery, endings, handlers, recipients, words
 from amanah_notifier.contact import Contacts
 from amanah_notifier.domain import Channel
 from amanah_notifier.handlers import Context
@@ -28,10 +45,21 @@ from amanah_notifier.webhook import WebhookSender
 CONSUMES: Mapping[type[Event], Handler] = {
     ComplaintSubmitted: handlers.on_complaint_submitted,
     ComplaintRouted: handlers.on_complaint_routed,
+    CaseAcknowledged: handlers.on_case_acknowledged,
+    CaseInformationRequested: handlers.on_case_information_requested,
+    CaseExtended: handlers.on_case_extended,
     CaseReplied: handlers.on_case_replied,
     CaseResolved: handlers.on_case_resolved,
+    CaseDeclined: handlers.on_case_declined,
+    CaseActionWithdrawn: handlers.on_case_action_withdrawn,
+    DeadlineAtRisk: handlers.on_deadline_at_risk,
+    DeadlineRecalculated: handlers.on_deadline_recalculated,
+    DeadlineMet: handlers.on_deadline_met,
     DeadlineBreached: handlers.on_deadline_breached,
     DeadlineBreachWithdrawn: handlers.on_deadline_breach_withdrawn,
+    DeadlineCancelled: handlers.on_deadline_cancelled,
+    EscalationRaised: handlers.on_escalation_raised,
+    EscalationImpossible: handlers.on_escalation_impossible,
 }
 PRODUCES: frozenset[type[Event]] = frozenset({NoticeSent, NoticeFailed})
 
@@ -48,7 +76,7 @@ def read_pack(settings: NotifierSettings) -> Context:
         raise Misconfigured(f"{pack / 'pack.yaml'}: {missing.strerror}") from missing
     except (yaml.YAMLError, KeyError, TypeError, ValueError, ZoneInfoNotFoundError) as wrong:
         raise Misconfigured(f"{pack / 'pack.yaml'}: zone and languages are needed: {wrong}") from wrong
-    return Context(plan, words.load(pack, plan, zone, languages))
+    return Context(plan, words.load(pack, plan, zone, languages), endings.load(pack))
 
 
 async def make_context(chassis: Chassis) -> Context:

@@ -23,7 +23,7 @@ from amanah_contracts.notifier import NoticeFailed, NoticeSent
 from amanah_notifier import metrics, store
 from amanah_notifier.contact import Contacts, Unavailable
 from amanah_notifier.domain import CONTACT, Channel, audience
-from amanah_notifier.schedule import Accepted, GiveUp, NotWanted, Outcome, Postponed, Schedule, TryAgain
+from amanah_notifier.schedule import Accepted, GiveUp, NotWanted, Outcome, Overtaken, Postponed, Schedule, TryAgain
 from amanah_notifier.settings import NotifierSettings
 from amanah_notifier.store import Claimed, Result
 from amanah_notifier.words import Catalogue
@@ -146,6 +146,8 @@ class Worker:
         self._recordable.set()
 
     async def _attempt(self, notice: Claimed, started: float) -> Outcome:
+        if notice.overtaken:
+            return Overtaken()
         if notice.gone:
             return GiveUp("endpoint_disabled", tried=False)
         address, language = notice.address, None
@@ -197,6 +199,8 @@ class Worker:
             gone = notice.address if outcome.gone else None
         elif isinstance(outcome, NotWanted):
             state, reason, counts = "not_wanted", "no_contact", False
+        elif isinstance(outcome, Overtaken):
+            state, reason, counts = "superseded", "overtaken", False
         else:
             reason, wait, counts = outcome.reason, self._schedule.postponed, False
         reference = self._catalogue.reference(notice.template)
@@ -227,6 +231,8 @@ def settled(notice: Claimed, result: Result, state: str | None, now: datetime) -
 
 def _count(notice: Claimed, result: Result, state: str | None) -> None:
     metrics.ATTEMPTS.labels(notice.channel, result.result if state else "lease_lost").inc()
+    if state == "superseded":
+        metrics.SUPERSEDED.labels(audience(notice.recipient), notice.channel).inc()
     if state == "failed":
         metrics.GIVEN_UP.labels(audience(notice.recipient), notice.channel).inc()
         log.error(

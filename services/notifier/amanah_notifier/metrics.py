@@ -8,4 +8,7 @@ ATTEMPTS = Counter("amanah_notifications_attempts_total", "Attempts, by what the
 GIVEN_UP = Counter(
     "amanah_notifications_given_up_total", "Notices that a person must look at.", ["audience", "channel"]
 )
+SUPERSEDED = Counter(
+    "amanah_notifications_superseded_total", "Notices not sent because events overtook them.", ["audience", "channel"]
+)
 ENDPOINTS_GONE = Gauge("amanah_notifications_endpoints_disabled", "Addresses that said 410; nothing is sent there.")

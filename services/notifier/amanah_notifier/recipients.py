@@ -10,11 +10,28 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amanah_chassis.errors import Misconfigured
-from amanah_notifier.domain import CONTACT, FACTS, Channel, Plan, Recipient, Telling
+from amanah_notifier.domain import (
+    BETWEEN_OFFICES,
+    CONTACT,
+    FACTS,
+    RAISED,
+    WITHDRAWAL,
+    Channel,
+    Plan,
+    Recipient,
+    Telling,
+)
 
 FILE = "recipients.yaml"
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _PLACE = re.compile(r"\{([^}]*)\}")
+_PLACES: Mapping[Recipient, frozenset[str]] = {
+    Recipient.AGENCY: frozenset({"agency"}),
+    Recipient.SUPERIOR: frozenset({"agency"}),
+    Recipient.OFFICE: frozenset({"role", "office"}),
+    Recipient.OMBUDSMAN: frozenset(),
+}
+"""What an address may leave open."""
 _MAILBOX = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
@@ -79,9 +96,19 @@ def _tellings(
             faults.append(f"{field}: {line.to} is told twice by {line.by}")
         elif way not in addresses:
             faults.append(f"{field}: recipients.{line.to}.{line.by} has no address")
+        elif fault := _unfit(stem, line.to):
+            faults.append(f"{field}: {fault}")
         else:
             yield Telling(line.to, line.by, line.template, addresses[way])
         seen.add(way)
+
+
+def _unfit(stem: str, recipient: Recipient) -> str | None:
+    if recipient is Recipient.CITIZEN and stem in BETWEEN_OFFICES:
+        return f"{stem} is between the offices, a citizen is not told of it"
+    if recipient is Recipient.OFFICE and stem not in {RAISED, WITHDRAWAL}:
+        return f"an office is told only of {RAISED}, which calls upon it, and of {WITHDRAWAL}"
+    return None
 
 
 def _address(
@@ -102,16 +129,24 @@ def _address(
         if (recipient, channel, filled) != (Recipient.CITIZEN, Channel.EMAIL, CONTACT):
             faults.append(f"{field}: a citizen, and nobody else, is reached by `email: {CONTACT}`")
         return filled
-    places = set(_PLACE.findall(filled))
-    if wrong := places - {"agency"}:
-        faults.append(f"{field}: {{{sorted(wrong)[0]}}} is unknown; only {{agency}} can be filled in")
-    if "agency" in places and recipient is Recipient.OMBUDSMAN:
-        faults.append(f"{field}: the ombudsman is told also while no agency holds the case, so {{agency}} has no value")
-    example = filled.replace("{agency}", "agency-code")
+    if fault := _place_fault(recipient, set(_PLACE.findall(filled))):
+        faults.append(f"{field}: {fault}")
+    example = _PLACE.sub("example", filled)
     fault = _mailbox_fault(example) if channel is Channel.EMAIL else _url_fault(example, https_only)
     if fault:
         faults.append(f"{field}: {fault}")
     return filled
+
+
+def _place_fault(recipient: Recipient, places: set[str]) -> str | None:
+    if recipient is Recipient.OMBUDSMAN and places:
+        return f"the ombudsman is told also while no agency holds the case, so {{{sorted(places)[0]}}} has no value"
+    if wrong := places - _PLACES[recipient]:
+        only = " and ".join(f"{{{name}}}" for name in sorted(_PLACES[recipient]))
+        return f"{{{sorted(wrong)[0]}}} is unknown; only {only} can be filled in"
+    if recipient is Recipient.OFFICE and places != _PLACES[recipient]:
+        return "without {role} and {office} two levels would reach one address"
+    return None
 
 
 def _mailbox_fault(text: str) -> str | None:

@@ -46,13 +46,18 @@ class NotWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Overtaken:
+    """What it says no longer holds, or has been answered since: it was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Postponed:
     """We were not able to try; the recipient is not to blame, so it does not count as an attempt."""
 
     reason: str
 
 
-Outcome: TypeAlias = Accepted | TryAgain | GiveUp | NotWanted | Postponed
+Outcome: TypeAlias = Accepted | TryAgain | GiveUp | NotWanted | Overtaken | Postponed
 
 
 @dataclass(frozen=True, slots=True)

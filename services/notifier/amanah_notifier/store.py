@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from amanah_chassis.database import Connection
-from amanah_notifier.domain import BREACH, Channel, Complaint, Notice, Told
+from amanah_notifier.domain import BREACH, LEVELS, Answer, Channel, Clock, Complaint, Notice, Told
 
 WAKE = "notifier_due"
 """Postgres tells the workers on this channel, at commit, that something may be due earlier than they think."""
@@ -45,9 +45,14 @@ async def insert(db: Connection, notices: Sequence[Notice]) -> None:
     await db.execute(
         """
         insert into notifier_delivery (id, complaint_id, stem, about, occasion, recipient, agency, stage, channel, address,
-                                       lane, template, facts, traceparent)
-        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                             $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::text[])
+                                       lane, template, facts, traceparent, holder, ended_by, since)
+        select id, complaint_id, stem, about, occasion, recipient, agency, stage, channel, address,
+               lane, template, facts, traceparent, holder, string_to_array(ended_by, ' '), since
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                    $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::text[], $15::int[], $16::text[],
+                    $17::timestamptz[])
+            n (id, complaint_id, stem, about, occasion, recipient, agency, stage, channel, address,
+               lane, template, facts, traceparent, holder, ended_by, since)
         on conflict (id) do nothing
         """,
         [n.id for n in notices],
@@ -64,6 +69,10 @@ async def insert(db: Connection, notices: Sequence[Notice]) -> None:
         [n.template for n in notices],
         [json.dumps(dict(n.facts)) for n in notices],
         [n.traceparent for n in notices],
+        [n.holder for n in notices],
+        # One text a notice: unnest would flatten arrays of arrays.
+        [" ".join(n.ended_by) or None for n in notices],
+        [n.since for n in notices],
     )
     await db.execute(f"notify {WAKE}")
 
@@ -73,8 +82,8 @@ def lane(channel: Channel, address: str) -> str:
     return "mail" if channel is Channel.EMAIL else urlsplit(address).netloc
 
 
-async def withdrawn_before(db: Connection, breaches: Mapping[UUID, str]) -> dict[UUID, int]:
-    """How often the breach of each complaint and occasion has been withdrawn; absent: never."""
+async def withdrawn_before(db: Connection, stem: str, occasions: Mapping[UUID, str]) -> dict[UUID, int]:
+    """How often what `stem` says of each complaint and occasion has become untrue again; absent: never."""
     rows = await db.fetch(
         """
         select d.complaint_id, count(distinct d.occasion) from notifier_delivery d
@@ -82,38 +91,110 @@ async def withdrawn_before(db: Connection, breaches: Mapping[UUID, str]) -> dict
             on d.complaint_id = w.complaint_id and split_part(d.occasion, '#', 1) = w.occasion
         where d.stem = $3 and d.untrue group by 1
         """,
-        list(breaches.keys()),
-        list(breaches.values()),
-        BREACH,
+        list(occasions.keys()),
+        list(occasions.values()),
+        stem,
     )
     return {row[0]: row[1] for row in rows}
 
 
-async def withdraw(db: Connection, breaches: Mapping[UUID, str]) -> dict[UUID, list[Told]]:
-    """Marks the breach notices of these complaints and occasions as untrue: an unsent one will never be sent. Answers, by
-    complaint, which of them have reached their recipient or may have (an attempt may succeed without our knowing)."""
+class Dropped(NamedTuple):
+    """A notice that will never be sent, as metrics name it."""
+
+    recipient: str
+    channel: str
+
+
+async def overtake(db: Connection, clocks: Sequence[Clock], stems: Iterable[str]) -> list[Dropped]:
+    """Marks the unsent notices of these stems about these clocks as untrue: they will never be sent. One that a worker is
+    just trying ends when that worker says what came of it."""
+    rows = await db.fetch(
+        """
+        update notifier_delivery d
+        set untrue = true,
+            state = case when leased_by is null then 'superseded' else state end,
+            settled_at = case when leased_by is null then clock_timestamp() end
+        from unnest($1::uuid[], $2::text[], $3::int[]) w (complaint_id, stage, holder)
+        where d.complaint_id = w.complaint_id and d.stage = w.stage and d.holder = w.holder and d.stem = any($4::text[])
+            and d.state = 'pending' and not d.untrue
+        returning d.recipient, d.channel, d.state
+        """,
+        [clock.complaint_id for clock in clocks],
+        [clock.stage for clock in clocks],
+        [clock.holder for clock in clocks],
+        list(stems),
+    )
+    return [Dropped(row["recipient"], row["channel"]) for row in rows if row["state"] == "superseded"]
+
+
+async def withdraw(db: Connection, breaches: Mapping[Clock, str]) -> tuple[dict[UUID, list[Told]], list[Dropped]]:
+    """Marks the notices of these clocks' breaches, by occasion, and of every level of them as untrue. Answers, by complaint,
+    which of them have reached their recipient or may have (an attempt may succeed without our knowing), and which never
+    will."""
     rows = await db.fetch(
         """
         update notifier_delivery d
         set untrue = true,
             state = case when state = 'pending' and leased_by is null then 'superseded' else state end,
             settled_at = case when state = 'pending' and leased_by is null then clock_timestamp() else settled_at end
-        from unnest($1::uuid[], $2::text[]) w (complaint_id, occasion)
-        where d.complaint_id = w.complaint_id and split_part(d.occasion, '#', 1) = w.occasion and d.stem = $3
-            and not d.untrue
-        returning d.complaint_id, d.recipient, d.channel, d.agency, d.occasion, d.maybe_told
+        from unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) w (complaint_id, stage, holder, occasion)
+        where d.complaint_id = w.complaint_id and not d.untrue
+            and (d.stem = $5 and split_part(d.occasion, '#', 1) = w.occasion
+                 -- No level of a later breach of this clock can have been told before this one is withdrawn.
+                 or d.stem = any($6::text[]) and d.stage = w.stage and d.holder = w.holder)
+        returning d.complaint_id, d.stem, d.recipient, d.channel, d.agency, d.occasion, d.maybe_told, d.state,
+            d.facts ->> 'role' as role, d.facts ->> 'office' as office
         """,
-        list(breaches.keys()),
+        [clock.complaint_id for clock in breaches],
+        [clock.stage for clock in breaches],
+        [clock.holder for clock in breaches],
         list(breaches.values()),
         BREACH,
+        list(LEVELS),
     )
     told: dict[UUID, list[Told]] = {}
     for row in rows:
         if row["maybe_told"]:
             told.setdefault(row["complaint_id"], []).append(
-                Told(row["recipient"], Channel(row["channel"]), row["agency"], row["occasion"])
+                Told(
+                    row["recipient"],
+                    Channel(row["channel"]),
+                    row["agency"],
+                    row["occasion"],
+                    row["stem"],
+                    row["role"],
+                    row["office"],
+                )
             )
-    return told
+    return told, [Dropped(row["recipient"], row["channel"]) for row in rows if row["state"] == "superseded"]
+
+
+async def note_answers(db: Connection, answers: Sequence[Answer]) -> None:
+    await db.execute(
+        """
+        insert into notifier_answer (complaint_id, event_id, stem, agency, received_at, action)
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[])
+        on conflict do nothing
+        """,
+        [a.complaint_id for a in answers],
+        [a.event_id for a in answers],
+        [a.stem for a in answers],
+        [a.agency for a in answers],
+        [a.received_at for a in answers],
+        [a.action for a in answers],
+    )
+
+
+async def take_back(db: Connection, actions: Mapping[UUID, UUID]) -> None:
+    """Forgets the answers that were taken back, by complaint and action: they never were."""
+    await db.execute(
+        """
+        delete from notifier_answer a using unnest($1::uuid[], $2::uuid[]) w (complaint_id, action)
+        where a.complaint_id = w.complaint_id and a.action = w.action
+        """,
+        list(actions.keys()),
+        list(actions.values()),
+    )
 
 
 # -- sending ----------------------------------------------------------------------------------------------------------
@@ -144,6 +225,8 @@ class Claimed:
     """Real time by the database's clock."""
     gone: bool
     """Its address said earlier that nothing may be sent there."""
+    overtaken: bool
+    """At this moment it says what no longer holds, or what has been answered since."""
 
 
 class Result(NamedTuple):
@@ -180,7 +263,10 @@ async def claim(
         from due where d.id = due.id
         returning d.id, complaint_id, stem, about, recipient, agency, stage, channel, address, lane, template, facts,
             traceparent, attempts, claims, clock_timestamp() as claimed_at,
-            exists (select from notifier_endpoint_gone g where g.address = d.address) as gone
+            exists (select from notifier_endpoint_gone g where g.address = d.address) as gone,
+            d.untrue or exists (
+                select from notifier_answer a where a.complaint_id = d.complaint_id and a.stem = any(d.ended_by)
+                    and a.received_at > d.since and (d.holder = 0 or a.agency = d.agency)) as overtaken
         """,
         worker,
         room,
@@ -200,7 +286,7 @@ async def record(db: Connection, worker: str, results: Sequence[Result]) -> dict
         update notifier_delivery d
         set state = case when d.untrue and r.state in ('pending', 'failed') then 'superseded' else r.state end,
             settled_at = case when r.state <> 'pending' or d.untrue then clock_timestamp() end,
-            result = r.result, reference = r.reference, leased_by = null,
+            untrue = d.untrue or r.state = 'superseded', result = r.result, reference = r.reference, leased_by = null,
             attempts = d.attempts + r.counts::int,
             maybe_told = r.state <> 'not_wanted' and (r.counts or d.attempts > 0),
             next_attempt_at = clock_timestamp() + make_interval(secs => r.wait)

@@ -4,9 +4,14 @@ import asyncio
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
+from tests.support.process import ServiceProcess
+from tests.support.wire import Reader, Record, eventually
+
+from amanah.sinks import Sinks
 from amanah_contracts.sla_monitor import DeadlineBreached, DeadlineBreachWithdrawn
 
 DUE = datetime(2026, 3, 16, 16, tzinfo=UTC)
@@ -23,6 +28,40 @@ def breached(complaint: UUID, agency: str | None = "dot", **more: Any) -> Deadli
 
 def withdrawn(complaint: UUID, agency: str | None = "dot") -> DeadlineBreachWithdrawn:
     return DeadlineBreachWithdrawn(**_clock(complaint, agency) | {"reason": "a reply received in time"})
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def received(ledger: Path, complaint: UUID) -> list[dict[str, Any]]:
+    """What a receiver has on disk about a complaint, in order."""
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
+    return [line for line in lines if str(complaint) in (line.get("complaint_id", ""), _complaint_of(line))]
+
+
+def _complaint_of(line: dict[str, Any]) -> str:
+    return str(json.loads(line["body"])["complaint_id"]) if "signature" in line else ""
+
+
+def webhooks(sinks: Sinks, complaint: UUID) -> list[dict[str, Any]]:
+    return received(sinks.directory / "webhooks.jsonl", complaint)
+
+
+def mails(sinks: Sinks, complaint: UUID) -> list[dict[str, Any]]:
+    return received(sinks.directory / "mail.jsonl", complaint)
+
+
+async def settled(notifier: ServiceProcess, reader: Reader, complaint: UUID, notices: int) -> dict[str, Record]:
+    """Waits until so many notices have come to their end and Kafka says so; answers the last words by recipient."""
+    waiting = (
+        "select count(*) filter (where state = 'pending'), count(*) from notifier_delivery where complaint_id = %s"
+    )
+    await eventually(lambda: notifier.sql(waiting, complaint) == [(0, notices)], f"{notices} notices to be settled")
+    said = "select count(*) from notifier_delivery where complaint_id = %s and state in ('sent', 'failed')"
+    [(events,)] = notifier.sql(said, complaint)
+    await reader.until(lambda: len({r.id for r in reader.of(complaint)}) == events, "the notices' events")
+    return {r.body["recipient"]: r for r in reader.of(complaint)}
 
 
 class Intake:

@@ -1,7 +1,7 @@
 """Told at least once, under one id: the notifier as a process, with receivers that fail and a notifier that is killed."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,47 +11,13 @@ import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 from tests.integration.notifier.conftest import Ports
-from tests.integration.notifier.support import Intake, breached, withdrawn
+from tests.integration.notifier.support import Intake, breached, mails, now, settled, webhooks, withdrawn
 from tests.support.events import case, routed, submitted
 from tests.support.process import ServiceProcess
-from tests.support.wire import Reader, Record, Wire, eventually
+from tests.support.wire import Reader, Wire, eventually
 
 from amanah.sinks import Sinks, SmtpFault, WebhookFault
 from amanah_contracts.vocabulary import Visibility
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def received(ledger: Path, complaint: UUID) -> list[dict[str, Any]]:
-    """What a receiver has on disk about a complaint, in order."""
-    lines = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
-    return [line for line in lines if str(complaint) in (line.get("complaint_id", ""), _complaint_of(line))]
-
-
-def _complaint_of(line: dict[str, Any]) -> str:
-    return str(json.loads(line["body"])["complaint_id"]) if "signature" in line else ""
-
-
-def webhooks(sinks: Sinks, complaint: UUID) -> list[dict[str, Any]]:
-    return received(sinks.directory / "webhooks.jsonl", complaint)
-
-
-def mails(sinks: Sinks, complaint: UUID) -> list[dict[str, Any]]:
-    return received(sinks.directory / "mail.jsonl", complaint)
-
-
-async def settled(notifier: ServiceProcess, reader: Reader, complaint: UUID, notices: int) -> dict[str, Record]:
-    """Waits until so many notices have come to their end and Kafka says so; answers the last words by recipient."""
-    waiting = (
-        "select count(*) filter (where state = 'pending'), count(*) from notifier_delivery where complaint_id = %s"
-    )
-    await eventually(lambda: notifier.sql(waiting, complaint) == [(0, notices)], f"{notices} notices to be settled")
-    said = "select count(*) from notifier_delivery where complaint_id = %s and state in ('sent', 'failed')"
-    [(events,)] = notifier.sql(said, complaint)
-    await reader.until(lambda: len({r.id for r in reader.of(complaint)}) == events, "the notices' events")
-    return {r.body["recipient"]: r for r in reader.of(complaint)}
 
 
 async def test_a_webhook_is_verified_by_the_library_of_standard_webhooks(

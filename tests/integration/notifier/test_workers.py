@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from tests.integration.notifier.support import breached
+from tests.integration.notifier.support import breached, withdrawn
 from tests.support.events import submitted
 from tests.support.process import ServiceProcess, free_port, sql
 from tests.support.stack import Embedded
@@ -66,8 +66,8 @@ async def working(told: NotifierSettings) -> AsyncIterator[Consumer]:
                 await work
 
 
-def record(event: Event, offset: int) -> Origin:
-    headers = {"ce_id": str(uuid4()), "ce_type": event.type(), "ce_source": event.topic, "ce_sequence": "1"}
+def record(event: Event, offset: int, sequence: int = 1) -> Origin:
+    headers = {"ce_id": str(uuid4()), "ce_type": event.type(), "ce_source": event.topic, "ce_sequence": str(sequence)}
     packed = tuple((name, value.encode()) for name, value in headers.items())
     return Origin(event.topic, 0, offset, NOW, str(event.subject).encode(), packed, event.view(None))
 
@@ -124,6 +124,29 @@ async def test_a_lost_worker_s_notice_is_taken_over_and_its_late_answer_changes_
         assert sql(notices, "select id, state, result, attempts, claims from notifier_delivery order by id") == sent
         said = "select count(*), count(distinct subject) from chassis_outbox where type = 'notice.sent.v1'"
         assert sql(notices, said) == [(3, 1)], "each told once in Kafka"
+
+
+async def test_what_became_untrue_while_its_worker_died_is_not_sent_again(
+    embedded: Embedded, notices: str, tmp_path: Path
+) -> None:
+    complaint = uuid4()
+    async with Sinks(tmp_path) as sinks:
+        sinks.webhook_fault, sinks.webhook_fault_left = WebhookFault.TIMEOUT, 2
+        async with working(settings(embedded, notices, tmp_path, sinks, send_timeout_seconds=60)) as consumer:
+            await queue(consumer, [complaint])
+            await eventually(lambda: len([a for a in sinks.attempts if a.fault == "timeout"]) == 2, "the slow attempts")
+            mailed = "select state from notifier_delivery where channel = 'email'"
+            await eventually(lambda: sql(notices, mailed) == [("sent",)], "the mail, which is not slow")
+            await consumer.apply([record(withdrawn(complaint), 1, sequence=2)])
+        held = "select count(*) from notifier_delivery where untrue and state = 'pending' and leased_by is not null"
+        assert sql(notices, held) == [(2,)], "its end is not known"
+        before = len(sinks.attempts)
+        async with working(settings(embedded, notices, tmp_path, sinks)):
+            await until_settled(notices)
+        again = Counter(attempt.target for attempt in list(sinks.attempts)[before:])
+    ended = "select stem, state, count(*) from notifier_delivery where channel = 'webhook' group by 1, 2 order by 1"
+    assert sql(notices, ended) == [("deadline.breach_withdrawn", "sent", 2), ("deadline.breached", "superseded", 2)]
+    assert max(again.values()) == 1, "only the corrections"
 
 
 async def test_when_the_schedule_is_used_up_a_person_is_told(embedded: Embedded, notices: str, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ NOTICE = Claimed(
     claims=1,
     claimed_at=AT,
     gone=False,
+    overtaken=False,
 )
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from amanah_notifier.domain import (
     BREACH,
     CONTACT,
+    RAISED,
     WITHDRAWAL,
     Channel,
     Complaint,
@@ -31,7 +32,14 @@ AGENCY = Telling(Recipient.AGENCY, Channel.WEBHOOK, "office", "https://notices.e
 SUPERIOR = Telling(Recipient.SUPERIOR, Channel.EMAIL, "office", "superior+{agency}@example.org")
 OMBUDSMAN = Telling(Recipient.OMBUDSMAN, Channel.WEBHOOK, "office", "https://notices.example/ombudsman")
 CITIZEN = Telling(Recipient.CITIZEN, Channel.EMAIL, "citizen", CONTACT)
-PLAN = Plan({BREACH: (AGENCY, SUPERIOR, OMBUDSMAN, CITIZEN), WITHDRAWAL: (AGENCY, SUPERIOR, OMBUDSMAN, CITIZEN)})
+OFFICE = Telling(Recipient.OFFICE, Channel.EMAIL, "office", "{role}+{office}@example.org")
+PLAN = Plan(
+    {
+        BREACH: (AGENCY, SUPERIOR, OMBUDSMAN, CITIZEN),
+        WITHDRAWAL: (AGENCY, SUPERIOR, OFFICE, OMBUDSMAN, CITIZEN),
+        RAISED: (OFFICE, OMBUDSMAN),
+    }
+)
 BREACHED = Happening(
     ID,
     BREACH,
@@ -41,6 +49,11 @@ BREACHED = Happening(
     stage="given",
     facts={"stage": "given"},
 )
+
+
+def level(number: int, role: str, office: str) -> Happening:
+    occasion = clock_occasion("given", 1, f"level-{number}", 0)
+    return replace(BREACHED, stem=RAISED, occasion=occasion, role=role, office=office)
 
 
 @pytest.mark.parametrize(
@@ -105,5 +118,46 @@ def test_a_withdrawal_goes_only_to_those_told_also_after_the_case_moved() -> Non
     assert decide_withdrawal(withdrawn, COMPLAINT, PLAN, []) == []
 
 
+def test_a_level_calls_upon_its_own_office_and_the_ombudsman_s_level_upon_the_ombudsman() -> None:
+    levels = [
+        level(1, "liaison", "dot"),
+        level(2, "head", "dot"),
+        level(3, "mayor", "hall"),
+        level(4, "o", "ombudsman"),
+    ]
+    told = [(n.recipient, n.address) for one in levels for n in decide(one, COMPLAINT, PLAN)]
+    assert told == [
+        ("office:dot/liaison", "liaison+dot@example.org"),
+        ("office:dot/head", "head+dot@example.org"),
+        ("office:hall/mayor", "mayor+hall@example.org"),
+        ("ombudsman", "https://notices.example/ombudsman"),
+    ]
+
+
+def test_of_a_whistle_blower_s_complaint_no_office_is_told() -> None:
+    restricted = replace(COMPLAINT, restricted=True)
+    assert decide(level(1, "head", "dot"), restricted, PLAN) == []
+    assert [n.recipient for n in decide(level(2, "o", "ombudsman"), restricted, PLAN)] == ["ombudsman"]
+
+
+def test_a_withdrawal_reaches_each_office_called_upon_and_nobody_twice() -> None:
+    withdrawn = replace(BREACHED, stem=WITHDRAWAL)
+    told = [
+        Told("ombudsman", Channel.WEBHOOK, "dot", "given/1/level-3/0", RAISED, "o", "ombudsman"),
+        Told("office:dot/head", Channel.EMAIL, "dot", "given/1/level-1/0", RAISED, "head", "dot"),
+        Told("office:hall/mayor", Channel.EMAIL, "dot", "given/1/level-2/0", RAISED, "mayor", "hall"),
+        Told("ombudsman", Channel.WEBHOOK, "dot", "given/1/due/0"),
+    ]
+    notices = {n.recipient: n for n in decide_withdrawal(withdrawn, COMPLAINT, PLAN, told)}
+    assert notices.keys() == {"ombudsman", "office:dot/head", "office:hall/mayor"}
+    assert notices["ombudsman"].occasion == "given/1/due/0", "the correction of the breach, as without levels"
+    assert notices["office:hall/mayor"].address == "mayor+hall@example.org"
+    assert len(decide_withdrawal(withdrawn, COMPLAINT, PLAN, told)) == 3
+
+
 def test_an_audience_is_a_role_without_a_code() -> None:
-    assert [audience(label) for label in ("agency:dot", "ombudsman", "citizen")] == ["agency", "ombudsman", "citizen"]
+    assert [audience(label) for label in ("agency:dot", "office:dot/head", "citizen")] == [
+        "agency",
+        "office",
+        "citizen",
+    ]

@@ -7,12 +7,14 @@ import pytest
 from tests.unit.notifier.support import NYC311, environment
 
 from amanah_chassis.errors import Misconfigured
-from amanah_notifier import app, recipients, words
+from amanah_notifier import app, endings, recipients, words
+from amanah_notifier.domain import FACTS
 
 GOOD = """
 version: 1
 recipients:
   agency: {webhook: "https://notices.example/{agency}"}
+  office: {email: "{role}+{office}@offices.example"}
   ombudsman: {email: desk@ombudsman.example}
   citizen: {email: contact}
 notices:
@@ -50,6 +52,24 @@ def test_a_good_plan(tmp_path: Path) -> None:
         ("desk@ombudsman.example", "desk at ombudsman", "recipients.ombudsman.email: not an e-mail address"),
         ("desk@ombudsman.example", '"desk@ombudsman.example\\r\\nBcc: x@y.example"', "not an e-mail address"),
         ("desk@ombudsman.example", "'{agency}@ombudsman.example'", "{agency} has no value"),
+        ("{role}+{office}@", "head+{office}@", "recipients.office.email: without {role} and {office} two levels"),
+        (
+            "{role}+{office}@",
+            "{role}+{agency}@",
+            "recipients.office.email: {agency} is unknown; only {office} and {role}",
+        ),
+        ("{role}+{office}@", "{role} {office}@", "recipients.office.email: not an e-mail address"),
+        ("to: agency, by: webhook", "to: office, by: email", "notices.deadline.breached.0: an office is told only of"),
+        (
+            "  deadline.breached:",
+            "  deadline.at_risk:",
+            "notices.deadline.at_risk.1: deadline.at_risk is between the offices",
+        ),
+        (
+            "  deadline.breached:",
+            "  escalation.raised:",
+            "notices.escalation.raised.1: escalation.raised is between the",
+        ),
         ("email: contact", "email: someone@example.org", "a citizen, and nobody else"),
         ("email: desk@ombudsman.example", "email: contact", "a citizen, and nobody else"),
     ],
@@ -72,6 +92,12 @@ def test_plain_http_needs_the_setting() -> None:
         app.read_pack(environment(webhook_allow_local=False))  # type: ignore[arg-type]
     with pytest.raises(Misconfigured, match="set AMANAH_SINK_URL in the environment"):
         app.read_pack(environment(sink_url=None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pack", ["nyc311", "id"])
+def test_the_packs_tell_of_every_event_that_can_be_told_of(pack: str) -> None:
+    told = app.read_pack(environment(NYC311.parent / pack)).plan  # type: ignore[arg-type]
+    assert set(told.tellings) == set(FACTS)
 
 
 WORDS = """
@@ -128,5 +154,33 @@ def test_a_pack_in_whose_languages_there_is_no_wording_at_all_is_refused(tmp_pat
 def test_the_packs_tell_of_breach_and_withdrawal_alike(pack: str) -> None:
     told = app.read_pack(environment(NYC311.parent / pack)).plan  # type: ignore[arg-type]
     ways = [(t.recipient, t.channel) for t in told.of("deadline.breached")]
-    assert ways == [(t.recipient, t.channel) for t in told.of("deadline.breach_withdrawn")]
+    corrected = {(t.recipient, t.channel) for t in told.of("deadline.breach_withdrawn")}
+    assert corrected == {*ways, *((t.recipient, t.channel) for t in told.of("escalation.raised"))}
+    assert corrected >= {(t.recipient, t.channel) for t in told.of("escalation.impossible")}
     assert [str(recipient) for recipient, _ in ways] == ["agency", "superior", "ombudsman", "citizen"]
+
+
+def test_what_ends_a_clock_is_read_from_the_rules_of_the_pack(tmp_path: Path) -> None:
+    known = endings.load(NYC311.parent / "id")
+    assert known.of("SP4N-2", "1") == ("case.replied", "case.resolved")
+    assert known.of("SP4N-1", "1") == ("complaint.routed",)
+    assert known.of("SP4N-2", "of another time") == ()
+    assert (known.any_ends_with("case.replied"), known.any_ends_with("case.extended")) == (True, False)
+    assert endings.load(tmp_path).of("SP4N-2", "1") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules: [{id: a, version: '1', stop: case.replied}]", "rules.0.stop: Input should be a valid list"),
+        ("rules: [{version: '1'}]", "rules.0.id: Field required"),
+        ("rules: [", "not YAML"),
+        ("- a list", "the whole file"),
+    ],
+)
+def test_broken_rules_name_file_and_field(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "rules.yaml").write_text(text)
+    with pytest.raises(Misconfigured) as refused:
+        endings.load(tmp_path)
+    assert said in str(refused.value)
+    assert "rules.yaml" in str(refused.value)
