@@ -68,9 +68,10 @@ class Season:
     week: Mapping[int, Hours]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calendar:
-    """The days and hours of an office, by one version of the data. `week` maps Monday 0 … Sunday 6 to hours."""
+    """The days and hours of an office, by one version of the data. `week` maps Monday 0 … Sunday 6 to hours. Equal only to
+    itself, so that what is counted by it can be kept."""
 
     id: str
     version: str

@@ -14,6 +14,7 @@ from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from amanah_sla_monitor.domain.calendars import Calendar, OutOfCalendar
 from amanah_sla_monitor.domain.rules import CutOff, DueAt, Roll, Term, Unit
@@ -34,10 +35,21 @@ def due(
     try:
         if term.unit is Unit.HOUR:
             return run_hours(term, start, timedelta(hours=term.length + extension), pauses)
+        if not pauses:
+            return _due_by_day(term, calendar, effective_start_day(term, calendar, start), extension)
         count = count_days(term, calendar, start, pauses, extension)
         return None if count.standing else _due_instant(term, calendar, count.last_day)
     except OverflowError as overflow:
         raise OutOfCalendar(f"{term.length + extension} {term.unit} from {start} is no date") from overflow
+
+
+@lru_cache(maxsize=8192)
+def _due_by_day(term: Term, calendar: Calendar, day: int, extension: int) -> datetime:
+    """Without a pause the effective start day decides, and thousands of clocks share one."""
+    if term.unit is Unit.MONTH:
+        return _due_instant(term, calendar, _month_day(term, day, extension))
+    target = rank_of(term, calendar, day) - term.start_day_counts + term.length + extension
+    return _due_instant(term, calendar, nth_day(term, calendar, target))
 
 
 def merged(pauses: Sequence[Pause]) -> list[Pause]:
@@ -185,7 +197,11 @@ def run_hours(term: Term, start: datetime, length: timedelta, pauses: Sequence[P
 
 def month_day(term: Term, calendar: Calendar, start: datetime, extension: int) -> int:
     """The same day of the n-th month, clipped to its end."""
-    day = date.fromordinal(effective_start_day(term, calendar, start))
+    return _month_day(term, effective_start_day(term, calendar, start), extension)
+
+
+def _month_day(term: Term, start_day: int, extension: int) -> int:
+    day = date.fromordinal(start_day)
     years, month = divmod(day.month - 1 + term.length + extension, 12)
     year, month = day.year + years, month + 1
     if year > 9998:

@@ -170,8 +170,16 @@ def _next_fire(clock: Clock, marked: tuple[Mark, ...], before: Stored | None, no
         wanted = (mark for mark in marked if mark.name != DUE)
     else:
         return None
-    said = _said(before) if before else frozenset()
-    return min((mark.at for mark in wanted if mark.at > now or mark.key not in said), default=None)
+    ahead, passed = None, []
+    for mark in wanted:  # in the order of time
+        if mark.at > now:
+            ahead = mark.at
+            break
+        passed.append(mark)
+    if passed:
+        said = _said(before) if before else frozenset()
+        return next((mark.at for mark in passed if mark.key not in said), ahead)
+    return ahead
 
 
 def _said(before: Stored) -> frozenset[str]:

@@ -10,11 +10,14 @@ nobody calls upon the level after it at once.
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from amanah_sla_monitor.domain.calendars import Calendar
 from amanah_sla_monitor.domain.clocks import Clock, State
+from amanah_sla_monitor.domain.counting import Pause, effective_start_day
 from amanah_sla_monitor.domain.offices import Offices
+from amanah_sla_monitor.domain.rules import Rule, Unit
 from amanah_sla_monitor.domain.thresholds import escalation, threshold
 
 DUE = "due"
@@ -48,28 +51,49 @@ def marks(clock: Clock, offices: Offices) -> tuple[Mark, ...]:
     rule, calendar = clock.rule, clock.calendar
     if calendar is None or clock.ended_at is not None or not (rule.thresholds or rule.escalations):
         return ()
-    found = [*_warnings(clock, calendar)]
-    if clock.due_at is not None:
-        found += [Mark(clock.due_at, DUE), *_levels(clock, clock.due_at, calendar, offices)]
-    return tuple(sorted(found, key=lambda mark: mark.at))
+    # It is too late to warn of a breach.
+    warnings = () if clock.state is State.BREACHED else _warnings(clock, calendar)
+    return warnings if clock.due_at is None else _until(rule, calendar, warnings, clock.due_at, clock.agency, offices)
 
 
-def _warnings(clock: Clock, calendar: Calendar) -> Iterator[Mark]:
-    if clock.state is State.BREACHED:
-        return  # it is too late to warn
-    for t in clock.rule.thresholds:
-        at = threshold(
-            clock.rule.term, calendar, clock.started_at, t.percent, pauses=clock.pauses, extension=clock.extension
-        )
-        if at is not None and (clock.due_at is None or at < clock.due_at):
-            yield Mark(at, f"{AT_RISK}/{t.name}")
+Marks = tuple[Mark, ...]
 
 
-def _levels(clock: Clock, due_at: datetime, calendar: Calendar, offices: Offices) -> Iterator[Mark]:
+def _warnings(clock: Clock, calendar: Calendar) -> Marks:
+    """Where days are counted without a pause, the start day decides, and thousands of clocks share one."""
+    rule, start = clock.rule, clock.started_at
+    if not clock.pauses and rule.term.unit is not Unit.HOUR and not rule.term.start_day_counts:
+        day = effective_start_day(rule.term, calendar, start)
+        found = _warnings_from(rule, calendar, calendar.end_of_day(day - 1), (), clock.extension)
+        if all(mark.at > start for mark in found):
+            return found
+    return _warnings_from(rule, calendar, start, clock.pauses, clock.extension)
+
+
+@lru_cache(maxsize=4096)
+def _warnings_from(rule: Rule, calendar: Calendar, start: datetime, pauses: tuple[Pause, ...], extension: int) -> Marks:
+    instants = (
+        (t.name, threshold(rule.term, calendar, start, t.percent, pauses=pauses, extension=extension))
+        for t in rule.thresholds
+    )
+    return tuple(Mark(at, f"{AT_RISK}/{name}") for name, at in instants if at is not None)
+
+
+@lru_cache(maxsize=4096)
+def _until(
+    rule: Rule, calendar: Calendar, warnings: Marks, due_at: datetime, agency: str | None, offices: Offices
+) -> Marks:
+    """Warnings that come before the due instant, the due instant, the levels after it. Deadlines cluster, so many clocks of
+    an agency share them."""
+    ahead = [mark for mark in warnings if mark.at < due_at]
+    return tuple(sorted([*ahead, Mark(due_at, DUE), *_levels(rule, calendar, due_at, agency, offices)]))
+
+
+def _levels(rule: Rule, calendar: Calendar, due_at: datetime, agency: str | None, offices: Offices) -> Iterator[Mark]:
     at_once: datetime | None = None
-    for level in clock.rule.escalations:
-        at = at_once or escalation(level, due_at, calendar, clock.rule.term.due_at)
-        office, why_not = offices.call(level.role, clock.agency)
+    for level in rule.escalations:
+        at = at_once or escalation(level, due_at, calendar, rule.term.due_at)
+        office, why_not = offices.call(level.role, agency)
         at_once = at if why_not else None
         yield Mark(at, f"{ESCALATION}/{level.level}|{level.role}|{f'!{why_not}' if why_not else office}")
 

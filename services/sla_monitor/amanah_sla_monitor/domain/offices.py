@@ -36,9 +36,9 @@ class Call(NamedTuple):
     why_not: Impossible | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Offices:
-    """Who sits where, as the pack says it."""
+    """Who sits where, as the pack says it. Equal only to itself, so that what it decides can be kept."""
 
     seats: Mapping[str, Seat] = field(default_factory=dict)
     """By role."""

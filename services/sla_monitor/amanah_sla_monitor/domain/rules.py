@@ -167,9 +167,9 @@ class Applies:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One deadline of the law, in one version."""
+    """One deadline of the law, in one version. Equal only to itself, so that what is counted by it can be kept."""
 
     id: str
     version: str
