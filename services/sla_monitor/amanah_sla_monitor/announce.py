@@ -18,10 +18,12 @@ from amanah_contracts.sla_monitor import (
     DeadlineStarted,
     EscalationImpossible,
     EscalationRaised,
+    OversightGap,
 )
 from amanah_sla_monitor.domain.clocks import State
 from amanah_sla_monitor.domain.diff import NO_RULE, Decision, What
 from amanah_sla_monitor.domain.facts import WITHDRAWN
+from amanah_sla_monitor.domain.gaps import Gap
 from amanah_sla_monitor.domain.marks import AT_RISK, DUE, level_of
 from amanah_sla_monitor.store import Fired
 
@@ -86,6 +88,18 @@ def _withdrawn(decision: Decision) -> str:
     if decision.row.state in (State.MET, State.CANCELLED) and ended_at:
         return f"{decision.why} was received at {ended_at.isoformat()}, within the term"
     return "an earlier fact, learnt of late, gives the deadline another due instant"
+
+
+def no_rule(complaint_id: UUID, gap: Gap, now: datetime) -> OversightGap:
+    """Whoever waits, or holds the case, has no clock at all."""
+    return OversightGap(
+        complaint_id=complaint_id,
+        occurred_at=gap.since,
+        received_at=now,
+        reason="no_rule",
+        detail=f"No rule of the pack covers this: {gap.reason}.",
+        holder=gap.holder,
+    )
 
 
 def said(fired: Fired, detected_at: datetime) -> Event:

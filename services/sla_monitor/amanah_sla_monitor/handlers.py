@@ -136,9 +136,9 @@ async def _apply(batch: Batch[Any], monitor: Monitor, as_fact: Callable[[Deliver
     known = [complaint_id for complaint_id, casefile in casefiles.items() if casefile.known]
     told = await store.deadlines(batch.db, known, lock=True) if known else {}
     facts = {complaint_id: casefiles[complaint_id].facts for complaint_id in new}
-    decisions, changed = telling.decide(batch, law, facts, told)
-    await telling.record(batch, decisions, changed, traces)
-    await _wake_ticker(batch, monitor, changed)
+    difference = telling.decide(batch, law, facts, told)
+    await telling.record(batch, difference, traces)
+    await _wake_ticker(batch, monitor, difference.changed)
 
 
 async def _wake_ticker(batch: Batch[Any], monitor: Monitor, changed: list[tuple[UUID, Stored]]) -> None:

@@ -52,10 +52,10 @@ async def preview(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
         async with chassis.transaction() as tx:
             facts = await store.unfinished(tx.db, after, BATCH, lock=False)
             told = await store.deadlines(tx.db, facts, lock=False)
-            decisions, _ = telling.decide(tx, law, facts, told)
+            difference = telling.decide(tx, law, facts, told)
         if not facts:
             return
-        yield Looked(len(facts), tuple(decisions))
+        yield Looked(len(facts), tuple(difference.decisions))
         after = max(facts)
 
 
@@ -71,13 +71,13 @@ async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
         async with chassis.transaction() as tx:
             facts = await store.unfinished(tx.db, after, BATCH, lock=True)
             told = await store.deadlines(tx.db, facts, lock=True)
-            decisions, changed = telling.decide(tx, law, facts, told)
-            await telling.record(tx, decisions, changed)
-            if changed:
+            difference = telling.decide(tx, law, facts, told)
+            await telling.record(tx, difference)
+            if difference.changed:
                 await store.wake_tickers(tx.db)
         if not facts:
             break
-        yield Looked(len(facts), tuple(decisions))
+        yield Looked(len(facts), tuple(difference.decisions))
         after = max(facts)
     async with chassis.transaction() as tx:
         await store.law_finished(tx.db, fingerprint)

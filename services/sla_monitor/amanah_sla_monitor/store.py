@@ -254,6 +254,26 @@ async def next_fire_at(db: Connection) -> datetime | None:
     return earliest
 
 
+# -- gaps ----------------------------------------------------------------------------------------------------------------
+
+
+async def first_gaps(db: Connection, gaps: Sequence[tuple[UUID, int]], now: datetime) -> set[tuple[UUID, int]]:
+    """Takes the right to say that a holder of a complaint has no clock at all; answers those of whom nobody has said it,
+    neither this nor the second pair of eyes."""
+    rows = await db.fetch(
+        """
+        insert into published_gap (complaint_id, reason, stage, holder, due_at, published_at)
+        select c, 'no_rule', '', h, '1900-01-01Z', $3 from unnest($1::uuid[], $2::int[]) u(c, h)
+        on conflict do nothing
+        returning complaint_id, holder
+        """,
+        [complaint_id for complaint_id, _ in gaps],
+        [holder for _, holder in gaps],
+        now,
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
 # -- law -----------------------------------------------------------------------------------------------------------------
 
 

@@ -2,39 +2,57 @@
 or a new law, goes this one way."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from amanah_chassis.batch import Transaction
 from amanah_sla_monitor import announce, store
-from amanah_sla_monitor.domain.clocks import clocks
+from amanah_sla_monitor.domain.clocks import CITIZEN, Clock, clocks
 from amanah_sla_monitor.domain.diff import Decision, Key, Stored, What, diff
 from amanah_sla_monitor.domain.facts import Fact
+from amanah_sla_monitor.domain.gaps import Gap, gaps
 from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.store import Fire
 
 Facts = Mapping[UUID, Sequence[Fact]]
 Told = Mapping[UUID, Mapping[Key, Stored]]
-Decisions = list[tuple[UUID, Decision]]
-Changed = list[tuple[UUID, Stored]]
+Traces = Mapping[UUID, str | None]
 
 
-def decide(tx: Transaction, law: Law, facts: Facts, told: Told) -> tuple[Decisions, Changed]:
-    """What is to be said and stored of these complaints, by all their facts and as time is settled."""
-    decisions: Decisions = []
-    changed: Changed = []
+class Difference(NamedTuple):
+    """What is to be said and stored of some complaints."""
+
+    decisions: list[tuple[UUID, Decision]]
+    changed: list[tuple[UUID, Stored]]
+    gaps: list[tuple[UUID, Gap]]
+    """Who has no clock at all, though rules speak of what has happened."""
+
+
+def decide(tx: Transaction, law: Law, facts: Facts, told: Told) -> Difference:
+    """By all facts of these complaints, and as time is settled."""
+    found = Difference([], [], [])
     for complaint_id, known in facts.items():
         folded = clocks(known, law.rules, law.calendars, tx.settled)
         difference = diff(told.get(complaint_id, {}), folded, tx.settled, law.offices)
-        decisions += [(complaint_id, decision) for decision in difference.decisions]
-        changed += [(complaint_id, row) for row in difference.changed]
-    return decisions, changed
+        found.decisions.extend((complaint_id, decision) for decision in difference.decisions)
+        found.changed.extend((complaint_id, row) for row in difference.changed)
+        if _may_lack(law, known, folded):
+            found.gaps.extend((complaint_id, gap) for gap in gaps(known, law.rules, law.calendars))
+    return found
 
 
-async def record(
-    tx: Transaction, decisions: Decisions, changed: Changed, traces: Mapping[UUID, str | None] | None = None
-) -> None:
-    """Stores the clocks and emits each decision; a breach only if nobody has said it."""
-    await store.save(tx.db, changed)
+def _may_lack(law: Law, known: Sequence[Fact], folded: Sequence[Clock]) -> bool:
+    """Whether it is worth asking who has no clock. Cheap, for it is asked of every complaint."""
+    holders = {clock.holder for clock in folded}
+    assigned = {fact.assignment for fact in known if fact.assignment is not None} if law.rules.bind_holders else set()
+    return not {CITIZEN, *assigned} <= holders
+
+
+async def record(tx: Transaction, difference: Difference, traces: Traces | None = None) -> None:
+    """Stores the clocks and emits each decision; a breach, and a gap, only if nobody has said it."""
+    traces = traces or {}
+    decisions = difference.decisions
+    await store.save(tx.db, difference.changed)
     taken_back = [_fire(c, d) for c, d in decisions if d.what is What.BREACH_WITHDRAWN]
     if taken_back:
         await store.withdraw(tx.db, taken_back, tx.now)
@@ -43,8 +61,12 @@ async def record(
     for complaint_id, decision in decisions:
         row = decision.row
         if decision.what is not What.BREACHED or (complaint_id, row.stage, row.holder) in won:
-            trace = traces.get(complaint_id) if traces else None
-            tx.emit(announce.event(complaint_id, decision, tx.now, tx.settled), trace)
+            tx.emit(announce.event(complaint_id, decision, tx.now, tx.settled), traces.get(complaint_id))
+    if difference.gaps:
+        first = await store.first_gaps(tx.db, [(c, gap.holder) for c, gap in difference.gaps], tx.now)
+        for complaint_id, gap in difference.gaps:
+            if (complaint_id, gap.holder) in first:
+                tx.emit(announce.no_rule(complaint_id, gap, tx.now), traces.get(complaint_id))
 
 
 def _fire(complaint_id: UUID, decision: Decision) -> Fire:
