@@ -99,7 +99,7 @@ async def on_case_extended(batch: Batch[CaseExtended], context: Context) -> None
 
 
 async def on_case_action_withdrawn(batch: Batch[CaseActionWithdrawn], _: Context) -> None:
-    await store.take_back(batch.db, {d.event.complaint_id: d.event.withdraws for d in batch.deliveries})
+    _count(await store.take_back(batch.db, {d.event.complaint_id: d.event.withdraws for d in batch.deliveries}))
 
 
 # -- clocks -----------------------------------------------------------------------------------------------------------

@@ -45,8 +45,9 @@ def acted(delivered: Delivered[Any]) -> Happening:
         event.complaint_id,
         event.stem,
         event.type(),
-        # An agency may do so more than once, and each time is told: its event's own id tells them apart.
-        occasion=str(delivered.id),
+        # An agency may do so more than once, and each time is told: the desk's id of the deed tells them apart, by which it
+        # may be taken back, or the event's own where there is none.
+        occasion=str(event.action or delivered.id),
         agency=event.agency,
         facts={"source_ref": event.source_ref or ""},
         traceparent=delivered.traceparent,

@@ -185,16 +185,29 @@ async def note_answers(db: Connection, answers: Sequence[Answer]) -> None:
     )
 
 
-async def take_back(db: Connection, actions: Mapping[UUID, UUID]) -> None:
-    """Forgets the answers that were taken back, by complaint and action: they never were."""
+async def take_back(db: Connection, actions: Mapping[UUID, UUID]) -> list[Dropped]:
+    """Forgets what was taken back, by complaint and action: it never was. Marks the unsent notices of it as untrue."""
+    taken = (list(actions.keys()), list(actions.values()))
     await db.execute(
         """
         delete from notifier_answer a using unnest($1::uuid[], $2::uuid[]) w (complaint_id, action)
         where a.complaint_id = w.complaint_id and a.action = w.action
         """,
-        list(actions.keys()),
-        list(actions.values()),
+        *taken,
     )
+    rows = await db.fetch(
+        """
+        update notifier_delivery d
+        set untrue = true,
+            state = case when leased_by is null then 'superseded' else state end,
+            settled_at = case when leased_by is null then clock_timestamp() end
+        from unnest($1::uuid[], $2::uuid[]) w (complaint_id, action)
+        where d.complaint_id = w.complaint_id and d.occasion = w.action::text and d.state = 'pending' and not d.untrue
+        returning d.recipient, d.channel, d.state
+        """,
+        *taken,
+    )
+    return [Dropped(row["recipient"], row["channel"]) for row in rows if row["state"] == "superseded"]
 
 
 # -- sending ----------------------------------------------------------------------------------------------------------

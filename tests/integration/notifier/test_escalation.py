@@ -324,3 +324,23 @@ async def test_the_citizen_is_told_of_a_question_and_of_a_longer_term_and_reads_
     assert sent["case.information_requested.v1"]["template"] == "case.information_requested.citizen@1"
     assert "CANARY" not in str(sent), "what the agency wrote does not travel by mail"
     assert not states(notifier, silent), "who cannot be reached is not told"
+
+
+async def test_the_citizen_is_not_told_of_an_answer_that_was_taken_back(
+    notifier: ServiceProcess, sinks: Sinks, intake: Intake, wire: Wire, notices: Reader
+) -> None:
+    """`case.action_withdrawn` before the mail went out."""
+    complaint, action = uuid4(), uuid4()
+    intake.contacts[complaint] = "somebody@example.org"
+    refuse(sinks)
+    wire.send(
+        submitted(complaint, now(), contactable=True),
+        case("replied", complaint, now(), action=action),
+        case("resolved", complaint, now(), action=uuid4()),
+    )
+    await until_tried(notifier, complaint, 2)
+    wire.send(case("action_withdrawn", complaint, now(), withdraws=action))
+    await until_dropped(notifier, complaint, 1)
+    refuse(sinks, False)
+    await settled(notifier, notices, complaint, 2)
+    assert [mail["event"] for mail in mails(sinks, complaint)] == ["case.resolved.v1"]
