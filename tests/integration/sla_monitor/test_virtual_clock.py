@@ -43,13 +43,17 @@ async def test_a_given_deadline_is_started_with_its_own_due_instant(
     assert monitor.sql("select state from deadline where complaint_id = %s", complaint) == [("running",)]
 
 
-async def test_without_a_promise_nothing_is_started(
+async def test_without_a_promise_nothing_is_started_and_this_is_said(
     monitor: ServiceProcess, clock: VirtualClock, wire: Wire, deadlines: Reader
 ) -> None:
     complaint = uuid4()
     wire.send(submitted(complaint, clock.now()), routed(complaint, clock.now()))
     await knows(monitor, complaint, 2)
-    assert await everything(monitor, deadlines, complaint) == []
+    [gap] = await everything(monitor, deadlines, complaint)
+    assert (gap.type, gap.body["reason"]) == ("oversight.gap.v1", "no_rule"), (
+        "a deadline that is missing never breaches"
+    )
+    assert "the source promised no date" in gap.body["detail"]
 
 
 async def test_a_breach_is_said_at_its_instant_not_before_and_never_again(
