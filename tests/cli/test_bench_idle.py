@@ -113,30 +113,31 @@ def rounds() -> list[Round]:
 
 
 def test_the_line_has_the_medians_of_the_rounds() -> None:
-    said = json.loads(idle_line(10_000, rounds(), rounds(), 0.3).as_json())
+    said = json.loads(idle_line(10_000, rounds(), rounds(), (0.3, 0.4)).as_json())
     assert (said["bench"], said["unit"], said["open"], said["deadlines"]) == ("idle", "ms", 10_000, 300)
     assert (said["figure"], said["p99_ms"], said["p50_ms"], said["worst_ms"]) == (12.0, 12.0, 8.0, 50.0)
     assert (said["bare"], said["bare_p50_ms"], said["bare_worst_ms"], said["ratio"]) == (4.0, 2.0, 9.0, 3.0)
     assert (said["rss_mb"], said["pss_mb"], said["cpu_idle"], said["cpu_busy"]) == (80.0, 60.0, 0.008, 0.05)
-    assert (said["postgres_rss_mb"], said["postgres_pss_mb"], said["load"]) == (150.0, 45.0, 0.3)
+    assert (said["postgres_rss_mb"], said["postgres_pss_mb"]) == (150.0, 45.0)
+    assert (said["load"], said["load_after"]) == (0.3, 0.4)
 
 
 def test_flat_is_measured_against_the_smallest_size_in_the_same_round() -> None:
     smallest = [Round([tail] * 100, [2.0] * 100, HELD) for tail in (5.0, 10.0, 10.0)]
-    said = idle_line(1_000_000, rounds(), smallest, 0.0).more
+    said = idle_line(1_000_000, rounds(), smallest, (0.0, 0.0)).more
     assert (said["flat"], said["bare_flat"]) == (2.0, 2.0)
-    assert idle_line(10_000, smallest, smallest, 0.0).more["flat"] == 1.0
+    assert idle_line(10_000, smallest, smallest, (0.0, 0.0)).more["flat"] == 1.0
 
 
 def test_a_server_that_is_not_ours_has_no_memory_to_show() -> None:
     one = rounds()[0]
     foreign = Round(one.ours, one.bare, Held(80.0, 60.0, None, None, 0.008, 0.05))
-    said = idle_line(10_000, [foreign], [foreign], 0.0).more
+    said = idle_line(10_000, [foreign], [foreign], (0.0, 0.0)).more
     assert (said["postgres_rss_mb"], said["postgres_pss_mb"], said["rss_mb"]) == (None, None, 80.0)
 
 
 def test_a_person_reads_which_size_it_was() -> None:
-    words = idle_line(1_000_000, rounds(), rounds(), 0.0).words()
+    words = idle_line(1_000_000, rounds(), rounds(), (0.0, 0.0)).words()
     assert words == "idle, p99 of lateness, 1,000,000 clocks open: 12.0 ms; bare loop 4.0; ratio 3.0"
 
 

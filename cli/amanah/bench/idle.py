@@ -83,8 +83,9 @@ async def idle(
             ours, held = await _ours(target, deadlines, chance)
             progress.step(f"Round {number + 1} of {rounds}: the bare loop beside {target.clocks:,}")
             measured[target.clocks].append(Round(ours, await _bare(target, deadlines, chance), held))
+    loads, smallest = (began_with, load()), measured[targets[0].clocks]
     for target in targets:
-        yield idle_line(target.clocks, measured[target.clocks], measured[targets[0].clocks], began_with)
+        yield idle_line(target.clocks, measured[target.clocks], smallest, loads)
 
 
 async def _require_disk(stack: Stack, clocks: int, progress: Progress) -> None:

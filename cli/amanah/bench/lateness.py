@@ -80,8 +80,9 @@ def percentile(values: Collection[float], share: float) -> float:
     return sorted(values)[max(ceil(share * len(values)) - 1, 0)]
 
 
-def idle_line(clocks: int, rounds: Sequence[Round], smallest: Sequence[Round], load: float) -> Line:
-    """The line of one size; `smallest` are the same rounds with the run's smallest size."""
+def idle_line(clocks: int, rounds: Sequence[Round], smallest: Sequence[Round], loads: tuple[float, float]) -> Line:
+    """The line of one size; `smallest` are the same rounds with the run's smallest size. `loads`: of the machine, when the
+    bench began and when it ended."""
     ours = [percentile(one.ours, 0.99) for one in rounds]
     bare = [percentile(one.bare, 0.99) for one in rounds]
     figure = _middle(ours)
@@ -103,7 +104,8 @@ def idle_line(clocks: int, rounds: Sequence[Round], smallest: Sequence[Round], l
             "bare_p50_ms": _middle(percentile(one.bare, 0.5) for one in rounds),
             "bare_worst_ms": round(max(late for one in rounds for late in one.bare), 1),
             **_held([one.held for one in rounds]),
-            "load": load,
+            "load": loads[0],
+            "load_after": loads[1],
         },
         about=f"p99 of lateness, {clocks:,} clocks open",
     )

@@ -59,7 +59,7 @@ def idle(*, ten_million: bool = False, deadlines: int = 300, rounds: int = 5, js
     Parameters
     ----------
     ten_million
-        Then 10,000,000 as well: some minutes and 8 GB of disk more.
+        Then 10,000,000 as well: some minutes and 3 GB of disk more.
     deadlines
         How many fall due in each round, one by one.
     rounds
