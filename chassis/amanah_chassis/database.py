@@ -21,6 +21,15 @@ Querier: TypeAlias = "Connection | asyncpg.Pool[asyncpg.Record]"
 """Whatever one statement outside a transaction may be sent through."""
 
 
+LIMITS = {
+    "lock_timeout": "10s",
+    "statement_timeout": "60s",
+    # A frozen process gives up what it holds: rows that it claimed and did not commit are then anybody's.
+    "idle_in_transaction_session_timeout": "15s",
+}
+"""How long a session may wait for a lock, work at a statement, and hold a transaction without a word."""
+
+
 class _Unsoiled(asyncpg.Connection):  # type: ignore[misc, unused-ignore]
     """Nobody leaves anything behind in a pooled session (whoever listens or locks has a connection of its own), so the
     round trip that would clean it on every return is saved."""
@@ -30,13 +39,13 @@ class _Unsoiled(asyncpg.Connection):  # type: ignore[misc, unused-ignore]
 
 
 async def open_pool(dsn: str, size: int) -> asyncpg.Pool:
-    """Connections that give up on a lock after 10 s and on a statement after 60 s, rather than hang a consumer."""
+    """Connections within LIMITS: rather than hang, they fail, and whoever used them begins anew."""
     return await asyncpg.create_pool(
         dsn,
         connection_class=_Unsoiled,
         min_size=1,
         max_size=size,
-        server_settings={"lock_timeout": "10s", "statement_timeout": "60s", "timezone": "UTC"},
+        server_settings={**LIMITS, "timezone": "UTC"},
     )
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from amanah_contracts.envelope import Event
 
@@ -85,10 +85,19 @@ class Reader:
         self.records: list[Record] = []
         start = []
         for topic in topics:
-            for partition in self._consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-                _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-                start.append(TopicPartition(topic, partition, end))
+            partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            start += [TopicPartition(topic, p, self._end(TopicPartition(topic, p))) for p in partitions]
         self._consumer.assign(start)
+
+    def _end(self, partition: TopicPartition) -> int:
+        """Of a topic that was made just now, a broker may not know yet that it leads it."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return int(self._consumer.get_watermark_offsets(partition, timeout=10)[1])
+            except KafkaException:
+                assert time.monotonic() < deadline, f"{partition.topic} has no leader"
+                time.sleep(0.05)
 
     def close(self) -> None:
         self._consumer.close()

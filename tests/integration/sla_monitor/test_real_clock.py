@@ -158,3 +158,34 @@ async def test_two_monitors_tick_at_once_and_each_breach_is_said_once(
         "select count(*) from chassis_outbox where type = 'deadline.breached.v1' and topic = %s and subject = any(%s)"
     )
     assert monitor.sql(committed, "amanah.deadlines", list(complaints)) == [(MANY,)]
+
+
+async def test_one_of_two_monitors_freezes_in_mid_claim_and_each_breach_is_said_once(
+    monitor: ServiceProcess, embedded: Embedded, wire: Wire, deadlines: Reader, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The frozen one holds the rows that it has claimed; Postgres ends its session, the other monitor takes them, and
+    what thaws cannot commit any more."""
+    home = tmp_path_factory.mktemp("second")
+    second = make_monitor(embedded, home, database=monitor.database, instance="1", AMANAH_TICKER_BATCH="10")
+    due = now() + timedelta(seconds=2)
+    complaints = file_many(wire, due)
+    await eventually(lambda: count_of(monitor, "deadline", due) == MANY, "the clocks")
+    held_up = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%%skip locked%%'"
+    with psycopg.connect(monitor.database) as obstacle:
+        obstacle.execute("lock table fired in share mode")  # whoever claims rows now cannot say them yet
+        await eventually(lambda: monitor.sql(held_up) == [(1,)], "the claim")
+        monitor.freeze()
+    try:
+        second.start()
+        await eventually(lambda: count_of(monitor, "fired", due) == MANY - 10, "all but what the frozen one holds")
+        await eventually(lambda: count_of(monitor, "fired", due) == MANY, "the end of its session")
+        await all_breached(deadlines, complaints)
+    finally:
+        monitor.thaw()
+        second.stop()
+    witness = uuid4()
+    wire.send(submitted(witness, now(), given_due_at=now() + timedelta(milliseconds=500)))
+    await deadlines.wait_for(witness, "deadline.breached")
+    await all_sent(monitor)
+    await deadlines.until(lambda: True)
+    assert_each_once(deadlines, complaints, due)
