@@ -1,0 +1,16 @@
+"""The faults of the lab, in the order of their numbers.
+
+crashes.py   processes killed between two of their steps       freezes.py   processes that stand still, and two that are one
+servers.py   Kafka and PostgreSQL away, hung or crashed         records.py   what lies in Kafka: again, or broken
+outside.py   receivers, locks, bursts, a cut wire               worlds.py    another clock, another law
+"""
+
+from amanah.faultlab.faults import crashes
+from amanah.faultlab.lab import Nemesis
+
+ALL: tuple[Nemesis, ...] = tuple(
+    sorted(
+        (*crashes.FAULTS,),
+        key=lambda fault: (int("".join(filter(str.isdigit, fault.id))), fault.id),
+    )
+)
