@@ -34,11 +34,13 @@ def threshold(
         return None
     day = nth_day(term, calendar, rank)
     opening = calendar.opening(day)
-    if opening is not None:
-        return max(opening, start)  # the start day itself may be day 1, by a rule that counts it
+    if opening is not None and opening >= start:
+        return opening
     latest = due(term, calendar, start, pauses, extension) if count.standing is None else count.standing.start
     assert latest is not None, "only a count that stands has no end"
-    return _office_moment(calendar, calendar.end_of_day(day - 1), start, latest)
+    # A day off; or the start day itself, by a rule that counts it, when the office had opened before the start.
+    moment = calendar.end_of_day(day - 1) if opening is None else start
+    return _office_moment(calendar, moment, start, latest)
 
 
 def _of_hours(
