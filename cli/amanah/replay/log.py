@@ -16,6 +16,10 @@ from pydantic import BaseModel, ConfigDict
 from amanah.fault import Fault
 
 CODE = re.compile(r"[^0-9A-Za-z .'-]")
+EARLIEST, LATEST = datetime(1, 2, 1, tzinfo=UTC), datetime(9999, 12, 1, tzinfo=UTC)
+"""What intake takes for an instant."""
+_SPACE = re.compile(r"\r\n|\s")
+_LONE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def read(path: Path, form: Format) -> tuple[list[Row], list[Rejected]]:
         try:
             if isinstance(record, str):
                 raise ValueError(record)
-            source_id = _text(record, form.columns.source_id)
+            source_id = _source_id(record, form.columns)
             row = _row(line, record, form, zone)
             if row.source_id in seen:
                 raise ValueError(f"its number stands already on line {seen[row.source_id]}")
@@ -112,7 +116,7 @@ def _row(line: int, record: dict[str, Any], form: Format, zone: ZoneInfo) -> Row
     region = _text(record, columns.region)
     return Row(
         line=line,
-        source_id=(_text(record, columns.source_id) or f"line-{line}")[:120],
+        source_id=_source_id(record, columns) or f"line-{line}",
         created=created,
         closed=_instant(record, columns.closed, form.formats, zone),
         due=_instant(record, columns.due, form.formats, zone),
@@ -125,11 +129,17 @@ def _row(line: int, record: dict[str, Any], form: Format, zone: ZoneInfo) -> Row
     )
 
 
+def _source_id(record: dict[str, Any], columns: Columns) -> str | None:
+    """In one line and no longer than intake keeps it: what comes back as `source_ref` is the same."""
+    return _SPACE.sub(" ", _text(record, columns.source_id) or "")[:120].strip() or None
+
+
 def _text(record: dict[str, Any], names: Sequence[str]) -> str | None:
     for name in names:
         value = record.get(name)
         if value is not None and not isinstance(value, dict | list) and str(value).strip():
-            return str(value).replace("\x00", "").strip() or None
+            # Half a character, as JSON may escape it, is none: no encoding can carry it on.
+            return _LONE.sub("\ufffd", str(value)).replace("\x00", "").strip() or None
     return None
 
 
@@ -140,7 +150,10 @@ def _instant(record: dict[str, Any], names: Sequence[str], formats: Sequence[str
     found = _parsed(text, formats)
     if found is None:
         raise ValueError(f"{names[0]} is no date: {text[:40]!r}")
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    instant = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    if not EARLIEST <= instant < LATEST:
+        raise ValueError(f"{names[0]} lies beyond what can be counted: {text[:40]!r}")
+    return instant
 
 
 def _parsed(text: str, formats: Sequence[str]) -> datetime | None:
@@ -206,7 +219,8 @@ def _csv_record(lines: Sequence[str], first: int) -> tuple[list[str], int, str]:
 
 def _json_records(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     try:
-        elements = json.loads(text)
+        # A number stays as it is written: one of thousands of digits is no fault of its neighbours.
+        elements = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError) as broken:
         raise Fault(f"{path} is not JSON: {broken}.") from None
     if not isinstance(elements, list):

@@ -111,8 +111,16 @@ def _read(path: Path, model: type[File]) -> File:
         return model.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
     except OSError as missing:
         raise Misconfigured(f"{path}: {missing.strerror}") from None
-    except yaml.YAMLError as broken:
-        raise Misconfigured(f"{path}: not YAML: {broken}") from None
     except ValidationError as invalid:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in invalid.errors()[:5])
-        raise Misconfigured(f"{path}: {faults}") from None
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in invalid.errors()[:5])
+        raise Misconfigured(_one_line(f"{path}: {faults}")) from None
+    except _NOT_YAML as broken:
+        raise Misconfigured(f"{path}: not YAML: {_one_line(broken)}") from None
+
+
+_NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What PyYAML raises: besides its own errors, those of Python where a value is no date or number after all (2026-13-45)."""
+
+
+def _one_line(words: object) -> str:
+    return " ".join(str(words).split())

@@ -41,18 +41,17 @@ def load_offices(pack: Path) -> Offices:
     """Whom escalation calls upon: the roles of `rules.yaml`, the superiors of `agencies.yaml`. Raises Misconfigured."""
     path = pack / "rules.yaml"
     entry = _entry(path, "roles", RolesEntry, {"roles": _mapping(path, _RULES_FIELDS).get("roles") or {}})
-    superiors = {code: agency["superior"] for code, agency in _agencies(pack).items() if agency.get("superior")}
-    return Offices(entry.roles, superiors)
+    return Offices(entry.roles, _said_of_agencies(pack, "superior"))
 
 
 def load_calendars(pack: Path) -> Calendars:
     """The pack's calendars. Raises Misconfigured."""
     path = pack / "calendars.yaml"
     file = _mapping(path, {"default", "calendars", "holiday_lists"})
-    lists = {
-        name: _entry(path, f"holiday list {name}", HolidayList, entry)
-        for name, entry in (file.get("holiday_lists") or {}).items()
-    }
+    listed = file.get("holiday_lists") or {}
+    if not isinstance(listed, dict):
+        raise Misconfigured(f"{path}: holiday_lists: a mapping of names to lists is expected")
+    lists = {name: _entry(path, f"holiday list {name}", HolidayList, entry) for name, entry in listed.items()}
     by_id: dict[str, Calendar] = {}
     for number, raw in enumerate(_list(path, file, "calendars"), 1):
         entry = _entry(path, f"calendar {_name(raw, number)}", CalendarEntry, raw)
@@ -63,9 +62,9 @@ def load_calendars(pack: Path) -> Calendars:
                 raise Misconfigured(f"{path}: calendar {entry.id}: holidays: there is no holiday list {name}")
         by_id[entry.id] = _calendar(entry, [lists[name] for name in entry.holidays])
     default = _optional(pack / "pack.yaml").get("calendar") or file.get("default")
-    by_agency = {code: agency["calendar"] for code, agency in _agencies(pack).items() if agency.get("calendar")}
+    by_agency = _said_of_agencies(pack, "calendar")
     for who, calendar in (("default", default), *by_agency.items()):
-        if calendar not in by_id:
+        if not isinstance(calendar, str) or calendar not in by_id:
             raise Misconfigured(f"{path}: calendar of {who}: there is no calendar {calendar}")
     return Calendars(by_id, str(default), by_agency)
 
@@ -194,13 +193,25 @@ def _extension(entry: ExtensionEntry | None) -> law.Extension | None:
 # -- files ---------------------------------------------------------------------------------------------------------------
 
 
-def _mapping(path: Path, allowed: set[str]) -> dict[str, Any]:
+_NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What PyYAML raises: besides its own errors, those of Python where a value is no date or number after all (2026-13-45)."""
+
+
+def _yaml(path: Path) -> Any:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe loaders
+        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe loaders
     except OSError as missing:
         raise Misconfigured(f"{path}: {missing.strerror}") from None
-    except yaml.YAMLError as broken:
-        raise Misconfigured(f"{path}: not YAML: {broken}") from None
+    except _NOT_YAML as broken:
+        raise Misconfigured(f"{path}: not YAML: {_one_line(broken)}") from None
+
+
+def _one_line(words: object) -> str:
+    return " ".join(str(words).split())
+
+
+def _mapping(path: Path, allowed: set[str]) -> dict[str, Any]:
+    content = _yaml(path)
     if not isinstance(content, dict):
         raise Misconfigured(f"{path}: a mapping with {', '.join(sorted(allowed))} is expected")
     if unknown := content.keys() - allowed:
@@ -212,7 +223,7 @@ def _optional(path: Path) -> dict[str, Any]:
     """A file that others own: absent or of another shape, it has nothing to say here; its owner checks it."""
     if not path.exists():
         return {}
-    content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe loaders
+    content = _yaml(path)
     return content if isinstance(content, dict) else {}
 
 
@@ -226,7 +237,18 @@ def _list(path: Path, file: dict[str, Any], field: str) -> list[Any]:
 def _agencies(pack: Path) -> dict[str, dict[str, Any]]:
     """What `agencies.yaml` says of each agency, by code."""
     listed = _optional(pack / "agencies.yaml").get("agencies") or []
-    return {agency["code"]: agency for agency in listed if isinstance(agency, dict) and "code" in agency}
+    if not isinstance(listed, list):
+        return {}
+    return {a["code"]: a for a in listed if isinstance(a, dict) and isinstance(a.get("code"), str)}
+
+
+def _said_of_agencies(pack: Path, field: str) -> dict[str, str]:
+    """What one field says of each agency that has it; its values are words, as its owner does not check."""
+    said = {code: agency[field] for code, agency in _agencies(pack).items() if agency.get(field)}
+    for code, value in said.items():
+        if not isinstance(value, str):
+            raise Misconfigured(f"{pack / 'agencies.yaml'}: agency {code}: {field}: a word is expected")
+    return said
 
 
 def _agency_kinds(pack: Path) -> dict[str, frozenset[str]]:
@@ -245,4 +267,4 @@ def _entry(path: Path, name: str, model: type[M], raw: Any, context: Any = None)
         return model.model_validate(raw, context=context)
     except ValidationError as invalid:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in invalid.errors()[:5])
-        raise Misconfigured(f"{path}: {name}: {faults}") from None
+        raise Misconfigured(_one_line(f"{path}: {name}: {faults}")) from None

@@ -22,6 +22,12 @@ def _known_fact(kind: str, info: ValidationInfo) -> str:
     return kind
 
 
+def _local(hour: time) -> time:
+    if hour.tzinfo is not None:
+        raise ValueError("hours are local: they have no offset")
+    return hour
+
+
 def _hours(value: Any) -> Hours:
     """`["07:30-12:00", "13:00-16:00"]`: blocks in order, none overlapping."""
     if not isinstance(value, list):
@@ -29,7 +35,7 @@ def _hours(value: Any) -> Hours:
     blocks = []
     for block in value:
         opens, _, closes = str(block).partition("-")
-        blocks.append((time.fromisoformat(opens.strip()), time.fromisoformat(closes.strip())))
+        blocks.append((_local(time.fromisoformat(opens.strip())), _local(time.fromisoformat(closes.strip()))))
     flat = [instant for block in blocks for instant in block]
     if flat != sorted(flat) or any(opens == closes for opens, closes in blocks):
         raise ValueError("blocks must be in order, each closing after it opens and before the next one opens")
@@ -53,7 +59,7 @@ def _week(value: Any) -> dict[int, Hours]:
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "America" is a folder of the database
         raise ValueError(f"{name!r} is no IANA time zone") from None
     return name
 
@@ -70,7 +76,7 @@ class _Strict(BaseModel):
 class CountingEntry(_Strict):
     """Conventions that differ from the unit's own; see `domain/rules.py`."""
 
-    cut_off: CutOff | time | None = None
+    cut_off: CutOff | Annotated[time, AfterValidator(_local)] | None = None
     day_off_start_moves: bool | None = None
     start_day_counts: bool = False
     due_at: DueAt = DueAt.END_OF_DAY
