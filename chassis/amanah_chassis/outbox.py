@@ -1,7 +1,7 @@
 """The outbox: events committed with the state they tell of. Nothing is published any other way; see `relay.py`."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -18,22 +18,22 @@ OWNER = ""
 class Copy(NamedTuple):
     """One event on its way to one topic."""
 
-    event: Event
     event_id: UUID
     topic: str
+    subject: UUID
     audience: str
     value: bytes
-    traceparent: str | None
 
 
-def copies(event: Event, traceparent: str | None) -> Iterable[Copy]:
+def copies(event: Event) -> list[Copy]:
     """The owner's copy, and a reduced view for each audience that has a topic. One event has one id on every topic."""
-    event_id, whole = uuid7(), event.view(None)
-    yield Copy(event, event_id, event.topic, OWNER, whole, traceparent)
+    event_id, subject, whole, hidden = uuid7(), event.subject, event.view(None), event.hidden
+    made = [Copy(event_id, event.topic, subject, OWNER, whole)]
     for audience in event.audiences:
         if topic := audience_topic(audience, event.addressee):
-            value = event.view(audience) if event.hidden.get(audience) else whole
-            yield Copy(event, event_id, topic, topic, value, traceparent)
+            value = event.view(audience) if hidden.get(audience) else whole
+            made.append(Copy(event_id, topic, subject, topic, value))
+    return made
 
 
 def audience_topic(audience: Audience, addressee: str | None) -> str | None:
@@ -41,32 +41,22 @@ def audience_topic(audience: Audience, addressee: str | None) -> str | None:
     if audience is Audience.PUBLIC:
         return None  # the public reads pages, not topics
     if audience is Audience.OMBUDSMAN:
-        return f"amanah.{audience.value}"
-    return f"amanah.{audience.value}.{addressee}" if addressee else None
+        return f"amanah.{audience}"
+    return f"amanah.{audience}.{addressee}" if addressee else None
 
 
 async def write(db: Connection, emitted: Sequence[tuple[Event, str | None]], now: datetime) -> None:
     """Numbers the events within their streams and stores them, set-based: two statements whatever their count."""
-    outgoing = [copy for event, traceparent in emitted for copy in copies(event, traceparent)]
-    if not outgoing:
+    outgoing = [(copies(event), event.type(), traceparent) for event, traceparent in emitted]
+    streams = [(copy.subject, copy.audience) for made, _, _ in outgoing for copy in made]
+    if not streams:
         return
-    numbers = await _reserve(db, Counter((copy.event.subject, copy.audience) for copy in outgoing))
+    numbers = await _reserve(db, Counter(streams))
     rows = []
-    for copy in outgoing:
-        stream = (copy.event.subject, copy.audience)
-        numbers[stream] += 1
-        rows.append(
-            (
-                copy.event_id,
-                copy.topic,
-                copy.event.subject,
-                copy.event.type(),
-                numbers[stream],
-                copy.traceparent,
-                copy.value,
-                now,
-            )
-        )
+    for made, kind, traceparent in outgoing:
+        for event_id, topic, subject, audience, value in made:
+            number = numbers[subject, audience] = numbers[subject, audience] + 1
+            rows.append((event_id, topic, subject, kind, number, traceparent, value, now))
     await db.copy_records_to_table(
         "chassis_outbox",
         records=rows,

@@ -5,10 +5,10 @@ One relay a service is at work at a time (an advisory lock); the others stand by
 
 import asyncio
 import zlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
@@ -30,12 +30,24 @@ LOOKS = 10
 LARGEST = 1_000_000
 """Bytes of a body: Kafka's default for a whole record, less some room for its headers."""
 
+SILENT_SECONDS = 20.0
+"""A leader asks for unsent rows each second, and at the latest when SEND_TIMEOUT_SECONDS are over. One that does not is
+frozen, and whoever stands by ends its session: what it may still send when it thaws has been sent under the same ids."""
+
+_END_A_SILENT_LEADER = """
+    select bool_or(pg_terminate_backend(a.pid)) from pg_locks l join pg_stat_activity a using (pid)
+    where l.locktype = 'advisory' and l.granted
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.classid::bigint = (hashtext('chassis_relay')::bigint >> 32) & 4294967295
+      and l.objid::bigint = hashtext('chassis_relay')::bigint & 4294967295
+      and a.state = 'idle' and a.state_change < clock_timestamp() - make_interval(secs => $1)
+    """
 _UNSENT = """
-    select id, event_id::text, topic, subject::text, type, seq::text, traceparent, value, created_at
+    select id, event_id::text, topic, subject::text, type, seq, traceparent, value, created_at
     from chassis_outbox where sent_at is null order by id limit $1
     """
 _UNSENT_BUT_HELD_BACK = """
-    select id, event_id::text, topic, subject::text, type, seq::text, traceparent, value, created_at
+    select id, event_id::text, topic, subject::text, type, seq, traceparent, value, created_at
     from chassis_outbox o where sent_at is null and topic <> all($2::text[]) and not exists
         (select from unnest($3::text[], $4::uuid[]) h (topic, subject) where h.topic = o.topic and h.subject = o.subject)
     order by id limit $1
@@ -51,6 +63,20 @@ FAULTS = (
 )
 """After these the relay begins anew; any other error is a fault of ours and ends the process."""
 
+Header = tuple[str, bytes]
+Lane = tuple[str, int]
+"""A topic and a partition: within it, order is kept."""
+
+
+class Record(NamedTuple):
+    """A row of the outbox, as Kafka gets it."""
+
+    id: int
+    subject: str
+    key: bytes
+    value: bytes
+    headers: list[Header]
+
 
 class Relay:
     """`wake()` after a commit; `run()` until cancelled."""
@@ -63,7 +89,8 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
         self._pause = SHORTEST_PAUSE
         self._held = HeldBack()
-        self._one_by_one = False
+        self._takes: dict[str, int] = {}
+        """Bytes of a batch, for each topic that refused a larger one."""
         self.leading = False
 
     def wake(self) -> None:
@@ -88,9 +115,14 @@ class Relay:
         db = await asyncpg.connect(self._dsn)
         try:
             while not await db.fetchval("select pg_try_advisory_lock(hashtext('chassis_relay'))"):
+                if await db.fetchval(_END_A_SILENT_LEADER, SILENT_SECONDS):
+                    log.warning("a relay that held the lead without a word has lost it")
                 await asyncio.sleep(SWEEP_SECONDS)
             await db.add_listener("chassis_outbox", lambda *_: self.wake())
             self.leading = True
+            with suppress(*FAULTS):  # too early to complain: perhaps there is nothing to send
+                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                    await self._ready_producer()  # the first event need not wait for it
             while True:
                 self._woken.clear()
                 while await self._send_batch(db):
@@ -106,19 +138,27 @@ class Relay:
                 await db.close(timeout=2)
 
     async def _send_batch(self, db: asyncpg.Connection) -> int:
+        """Sends the oldest that are unsent and marks what Kafka acknowledged, though it be a part of them; answers how many
+        there were. Raises what failed: its producer is of no further use."""
         rows = await self._unsent(db)
         if not rows:
             return 0
-        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-            sends = await self._hand_over(rows)
-            results = await asyncio.gather(*(future for future, _ in sends), return_exceptions=True)
-        sent = [row for result, (_, lot) in zip(results, sends, strict=True) if not _failed(result) for row in lot]
-        await db.execute(
-            "update chassis_outbox set sent_at = clock_timestamp() where id = any($1)", [row["id"] for row in sent]
-        )
-        for topic, count in Counter(row["topic"] for row in sent).items():
-            metrics.PUBLISHED.labels(topic).inc(count)
-        self._judge(results, [lot for _, lot in sends])
+        sent: list[int] = []
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                producer = await self._ready_producer()
+                counts = await self._partitions(producer, {row["topic"] for row in rows})
+                lanes = self._lanes(rows, counts)
+                results = await asyncio.gather(
+                    *(self._send_lane(producer, lane, records, sent) for lane, records in lanes.items()),
+                    return_exceptions=True,
+                )
+        except TimeoutError as late:
+            results = [late]
+        await db.execute("update chassis_outbox set sent_at = clock_timestamp() where id = any($1)", sent)
+        for result in results:
+            if result is not None:
+                raise result
         self._pause = SHORTEST_PAUSE
         return len(rows)
 
@@ -132,53 +172,59 @@ class Relay:
             _UNSENT_BUT_HELD_BACK, BATCH, self._held.topics(), [topic for topic, _ in streams], [s for _, s in streams]
         )
 
-    def _judge(self, results: Sequence[Any], lots: Sequence[Sequence[asyncpg.Record]]) -> None:
-        """Raises what failed: its producer is of no further use. What Kafka found too large is held back; of several that it
-        refused together, the next round finds out which."""
-        refused = [lot for r, lot in zip(results, lots, strict=True) if isinstance(r, MessageSizeTooLargeError)]
-        self._one_by_one = any(len(lot) > 1 for lot in refused)
-        for [row] in (lot for lot in refused if len(lot) == 1):
-            self._held.add(row["topic"], row["subject"], TOO_LARGE, _loop_time())
-        for result in results:
-            if _failed(result):
-                raise result
-
-    async def _hand_over(
-        self, rows: Sequence[asyncpg.Record]
-    ) -> list[tuple["asyncio.Future[Any]", list[asyncpg.Record]]]:
-        """Gives the rows to the producer in whole batches, in order for each partition; answers what to wait for, and for
-        which rows. One by one they would cost twice the time."""
-        producer = await self._ready_producer()
-        lanes: dict[tuple[str, int], list[asyncpg.Record]] = {}
-        counts = {topic: await self._partitions(producer, topic) for topic in {row["topic"] for row in rows}}
-        for row in rows:
-            topic, subject = row["topic"], row["subject"]
-            if len(row["value"]) > LARGEST:
+    def _lanes(self, rows: Iterable[asyncpg.Record], counts: Mapping[str, int]) -> dict[Lane, list[Record]]:
+        """The rows that Kafka may take, in order for each partition. What the copies of an event share is made once."""
+        lanes: dict[Lane, list[Record]] = {}
+        last, key, shared = "", b"", list[Header]()
+        for number, event_id, topic, subject, kind, seq, traceparent, value, created_at in rows:
+            if len(value) > LARGEST:
                 self._held.add(topic, subject, TOO_LARGE, _loop_time())
-            if not self._held.holds(topic, subject):
-                lanes.setdefault((topic, partition(subject, counts[topic])), []).append(row)
-        sends: list[tuple[asyncio.Future[Any], list[asyncpg.Record]]] = []
-        for (topic, number), lane in lanes.items():
-            batch, lot = producer.create_batch(), list[asyncpg.Record]()
-            for row in lane:
-                record = {"key": row["subject"].encode(), "value": row["value"], "headers": self._headers(row)}
-                if (self._one_by_one and lot) or batch.append(timestamp=None, **record) is None:
-                    sends.append((await _send(producer, batch, topic, number), lot))
-                    batch, lot = producer.create_batch(), []
-                    batch.append(timestamp=None, **record)
-                lot.append(row)
-            sends.append((await _send(producer, batch, topic, number), lot))
-        return sends
+            if self._held.holds(topic, subject):
+                continue
+            if event_id != last:
+                last, key = event_id, subject.encode()
+                shared = self._shared_headers(event_id, key, kind, created_at)
+            headers = [*shared, ("ce_sequence", b"%d" % seq), *_trace(kind, traceparent)]
+            lanes.setdefault((topic, partition(key, counts[topic])), []).append(
+                Record(number, subject, key, value, headers)
+            )
+        return lanes
 
-    async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
-        """How many a topic has; 0 when there is no such topic, which is then held back. One that has just been made needs a
-        moment to be known, so of a new one it is asked more than once."""
+    async def _send_lane(
+        self, producer: AIOKafkaProducer, lane: Lane, records: Sequence[Record], sent: list[int]
+    ) -> None:
+        """Sends whole batches (one by one, records would cost twice the time), each when the one before it is acknowledged:
+        behind one that Kafka refuses nothing is sent, or readers would see a gap. Adds to `sent` what was acknowledged."""
+        topic, number = lane
+        for batch, lot in _batches(producer, records, self._takes.get(topic)):
+            try:
+                await (await producer.send_batch(batch, topic, partition=number))
+            except MessageSizeTooLargeError:
+                self._refused(topic, batch.size(), lot)
+                raise
+            sent += [record.id for record in lot]
+            metrics.PUBLISHED.labels(topic).inc(len(lot))
+
+    def _refused(self, topic: str, size: int, lot: Sequence[Record]) -> None:
+        """What Kafka found too large is held back; of several that it refused together, smaller batches tell which."""
+        self._pause = SHORTEST_PAUSE
+        if len(lot) == 1:
+            self._held.add(topic, lot[0].subject, TOO_LARGE, _loop_time())
+        else:
+            self._takes[topic] = min(size, self._takes.get(topic, size)) // 2
+
+    async def _partitions(self, producer: AIOKafkaProducer, topics: set[str]) -> dict[str, int]:
+        """How many each topic has; 0 when there is no such topic, which is then held back."""
+        known = producer.client.cluster.partitions_for_topic
+        await asyncio.gather(*(producer.client.add_topic(topic) for topic in topics if known(topic) is None))
+        return {topic: await self._partitions_of(producer, topic) for topic in topics}
+
+    async def _partitions_of(self, producer: AIOKafkaProducer, topic: str) -> int:
+        """One that has just been made needs a moment to be known, so of a new one it is asked more than once."""
         client = producer.client
         for look in range(1 if self._held.known(topic) else LOOKS):
             if look:
                 await asyncio.sleep(0.1)
-            if client.cluster.partitions_for_topic(topic) is None:
-                await client.add_topic(topic)
             if client.cluster.partitions_for_topic(topic) is None and not await client.force_metadata_update():
                 raise KafkaConnectionError
             if found := client.cluster.partitions_for_topic(topic):
@@ -187,24 +233,16 @@ class Relay:
         self._held.add(topic, "", NO_TOPIC, _loop_time())
         return 0
 
-    def _headers(self, row: asyncpg.Record) -> list[tuple[str, bytes]]:
-        headers = [
+    def _shared_headers(self, event_id: str, subject: bytes, kind: str, created_at: datetime) -> list[Header]:
+        return [
             ("ce_specversion", b"1.0"),
-            ("ce_id", row["event_id"].encode()),
+            ("ce_id", event_id.encode()),
             ("ce_source", self._source),
-            ("ce_type", row["type"].encode()),
-            ("ce_time", row["created_at"].isoformat().encode()),
-            ("ce_subject", row["subject"].encode()),
-            ("ce_sequence", row["seq"].encode()),
+            ("ce_type", kind.encode()),
+            ("ce_time", created_at.isoformat().encode()),
+            ("ce_subject", subject),
             ("content-type", b"application/json"),
         ]
-        traceparent = row["traceparent"]
-        if telemetry.enabled():
-            with telemetry.span(f"publish {row['type']}", traceparent) as onward:
-                traceparent = onward
-        if traceparent:
-            headers.append(("traceparent", traceparent.encode()))
-        return headers
 
     async def _ready_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -232,19 +270,34 @@ def _loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _failed(result: Any) -> bool:
-    return isinstance(result, BaseException)
-
-
-def partition(subject: str, count: int) -> int:
+def partition(key: bytes, count: int) -> int:
     """Where all records of a subject lie on a topic: CRC-32 of the key, as librdkafka's `consistent` partitioner has it."""
-    return zlib.crc32(subject.encode()) % count
+    return zlib.crc32(key) % count
 
 
-async def _send(producer: AIOKafkaProducer, batch: Any, topic: str, number: int) -> "asyncio.Future[Any]":
+def _trace(kind: str, traceparent: str | None) -> list[Header]:
+    if telemetry.enabled():
+        with telemetry.span(f"publish {kind}", traceparent) as onward:
+            traceparent = onward
+    return [("traceparent", traceparent.encode())] if traceparent else []
+
+
+def _batches(
+    producer: AIOKafkaProducer, records: Iterable[Record], most: int | None
+) -> Iterator[tuple[Any, list[Record]]]:
+    """The records in order, in closed batches of at most `most` bytes; a record that is larger has one for itself."""
+    batch, lot = producer.create_batch(), list[Record]()
+    for record in records:
+        fits = not (most and lot) or batch.size() + len(record.value) <= most
+        taken = fits and batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+        if not taken:
+            batch.close()
+            yield batch, lot
+            batch, lot = producer.create_batch(), []
+            batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+        lot.append(record)
     batch.close()
-    sent: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=number)
-    return sent
+    yield batch, lot
 
 
 async def _end(producer: AIOKafkaProducer) -> None:

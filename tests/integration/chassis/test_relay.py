@@ -260,6 +260,22 @@ async def test_behind_an_event_that_is_too_large_only_its_own_stream_waits(
     assert [label for key, label in records if key == str(big)] == ["1"]
 
 
+@pytest.mark.parametrize(("sizes", "taken"), [([60] * 6, 6), ([60, 150, 60, 60], 1)])
+async def test_behind_a_batch_that_is_too_large_nothing_of_its_stream_is_sent(
+    sizes: list[int], taken: int, embedded: Embedded, database: str
+) -> None:
+    """Four events are a batch, and Kafka takes two: what comes after a batch must not be there before it."""
+    topic = embedded.topic(max_message_bytes="140000")
+    await prepare(database)
+    async with at_work(embedded.kafka, database, topic) as ledger:
+        labels = [str(n).ljust(size * 1000 - 1000, "x") for n, size in enumerate(sizes)]
+        await emit(ledger, uuid4(), *labels)
+        async with relaying(ledger.chassis):
+            await until(lambda: waiting_on(ledger, [topic] * (len(sizes) - taken)))
+            await until(lambda: bool(ledger.chassis.relay._held) == (taken < len(sizes)))
+        assert [(seq, label) for _, seq, label in told(ledger)] == list(enumerate(labels[:taken], 1))
+
+
 async def waiting_on(ledger: Ledger, topics: list[str]) -> bool:
     """Whether exactly these topics have something unsent, once for each row."""
     rows = await ledger.rows("select topic from chassis_outbox where sent_at is null order by id")
