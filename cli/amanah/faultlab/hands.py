@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
+import socket
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
-from amanah.embedded import kafka
-from amanah.embedded.services import answers
+from amanah.embedded import children, kafka
+from amanah.embedded.services import answers, module
 from amanah.embedded.stack import Stack
 from amanah.fault import Fault
 
@@ -68,6 +69,20 @@ async def frozen(pid: int) -> AsyncIterator[None]:
     finally:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def second(stack: Stack, service: str) -> AsyncIterator[Process]:
+    """Inside, another process of a service runs beside the stack's own; afterwards it has ended in order."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    told = stack.environment(service) | {"AMANAH_INSTANCE": "1", "AMANAH_HTTP": f"127.0.0.1:{port}"}
+    process = await children.start(module(service), stack.log(f"{service}-second"), env=told, cwd=stack.data)
+    try:
+        await until(lambda: answers(port), f"a second {service}")
+        yield process
+    finally:
+        await children.stop(process, signal.SIGTERM, 10)
 
 
 @asynccontextmanager

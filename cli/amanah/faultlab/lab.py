@@ -111,20 +111,20 @@ class Run:
     bit: bool
     proof: str
     unmet: tuple[str, ...]
-    anomalies: list[Anomaly]
-    complaints: int
+    anomalies: list[Anomaly] = field(default_factory=list)
+    complaints: int = 0
     """Distinct complaints with a 201."""
-    orders: int
+    orders: int = 0
     """Orders that the broker acknowledged."""
-    repeated: int
+    repeated: int = 0
     """Further 201s under a key that had one."""
-    unknown: int
+    unknown: int = 0
     """Attempts without an answer that says."""
-    breaches: int
-    notices: int
-    drained: float | None
-    seconds: float
-    figures: Figures
+    breaches: int = 0
+    notices: int = 0
+    drained: float | None = None
+    seconds: float = 0.0
+    figures: Figures = field(default_factory=dict)
     kept: str = ""
     """Where the data of a run that was not clean lies."""
 
@@ -148,7 +148,10 @@ async def run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, keep
     above = keep or Path(tempfile.mkdtemp(prefix=f"amanah-fault-{nemesis.id}-"))
     above.mkdir(parents=True, exist_ok=True)
     above.chmod(0o711)  # under root, PostgreSQL's own user must get through
-    verdict = await _run(nemesis, seed, rate, progress, above)
+    try:
+        verdict = await _run(nemesis, seed, rate, progress, above)
+    except Fault as broken:
+        verdict = Run(nemesis.id, seed, False, "", (f"the run came to no verdict: {broken}",))
     if verdict.passed and keep is None:
         shutil.rmtree(above, ignore_errors=True)
     else:
@@ -171,7 +174,7 @@ async def _run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, abo
         await nemesis.prepare(lab)
         await stack.start_services()
         async with History(above / "history.jsonl") as history, Office(stack.kafka, AGENCIES, history) as office:
-            load = Load(plan(nemesis.id, seed, rate), stack.url("intake"), stack.token(), office, history)
+            load = Load(plan(nemesis.id, seed, rate), rate, stack.url("intake"), stack.token(), office, history)
             lab.history, lab.office, lab.load = history, office, load
             figures = await _struck(nemesis, lab)
             await _drain(lab)

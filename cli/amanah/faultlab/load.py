@@ -22,12 +22,15 @@ LATER = frozenset({408, 425, 429})
 class Load:
     """`run()` files until `stop()`; then `rest()` returns when everything begun has come to its end."""
 
-    def __init__(self, plan: Iterator[Planned], url: str, token: str, office: Office, history: History) -> None:
+    def __init__(
+        self, plan: Iterator[Planned], rate: float, url: str, token: str, office: Office, history: History
+    ) -> None:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
         self._http = httpx.AsyncClient(
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_SECONDS, limits=limits
         )
         self._plan = plan
+        self.rate = rate
         self._office = office
         self._history = history
         self._stopped = asyncio.Event()

@@ -26,6 +26,7 @@ CHECKS = (
     breaches.rightly,
     breaches.promptly,
     notices.told,
+    notices.named,
     notices.told_once,
     notices.told_rightly,
     notices.shown_rightly,

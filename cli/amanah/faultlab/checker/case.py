@@ -40,8 +40,9 @@ class Evidence:
         self.logs = logs
         self.all_records = records
         first: dict[tuple[str, str], Record] = {}
+        poisons = {op.value["place"] for op in self.ops("poison", "ok")}
         for record in records:
-            if record.type:
+            if record.type and record.place not in poisons:
                 first.setdefault((record.topic, record.id), record)
         self.records = list(first.values())
 

@@ -32,7 +32,7 @@ def _wanted(e: Evidence) -> Iterator[tuple[str, str, str]]:
             yield record.subject, record.type, email
     for record in standing:
         yield record.subject, BREACHED, OMBUDSMAN
-        if _held_when_due(e, record.subject):
+        if record.body.get("agency") and _held_when_due(e, record.subject):
             for target in offices(e.holder.get(record.subject, "")):
                 yield record.subject, BREACHED, target
 
@@ -54,6 +54,18 @@ def _given_up(e: Evidence) -> set[tuple[str, str, str]]:
         if target:
             found.add((record.subject, str(record.body.get("about")), target))
     return found
+
+
+def named(e: Evidence) -> Iterator[Anomaly]:
+    """A breach names the agency that held the complaint when it fell due, or neither it nor its superior hears of it."""
+    for said in e.breaches.values():
+        complaint = said[-1].subject
+        if said[-1].type == BREACHED and not said[-1].body.get("agency") and _held_when_due(e, complaint):
+            yield Anomaly(
+                "missed-notification",
+                f"{said[-1].place} names no agency, though {e.holder[complaint]} held {complaint} when it fell due:"
+                " neither the agency nor its superior is told",
+            )
 
 
 def told_once(e: Evidence) -> Iterator[Anomaly]:

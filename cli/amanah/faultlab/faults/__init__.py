@@ -5,12 +5,12 @@ servers.py   Kafka and PostgreSQL away, hung or crashed         records.py   wha
 outside.py   receivers, locks, bursts, a cut wire               worlds.py    another clock, another law
 """
 
-from amanah.faultlab.faults import crashes
+from amanah.faultlab.faults import crashes, freezes, outside, records, servers, worlds
 from amanah.faultlab.lab import Nemesis
 
 ALL: tuple[Nemesis, ...] = tuple(
     sorted(
-        (*crashes.FAULTS,),
+        (*crashes.FAULTS, *freezes.FAULTS, *servers.FAULTS, *records.FAULTS, *outside.FAULTS, *worlds.FAULTS),
         key=lambda fault: (int("".join(filter(str.isdigit, fault.id))), fault.id),
     )
 )

@@ -9,7 +9,7 @@ from amanah.faultlab import hands
 from amanah.faultlab.gather import counted
 from amanah.faultlab.hands import frozen, until
 from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
-from amanah.faultlab.locks import trap
+from amanah.faultlab.locks import commit_trap, trap
 from amanah.faultlab.model import Record
 
 ROUNDS = 3
@@ -85,15 +85,15 @@ def redelivered(records: list[Record]) -> int:
 
 
 async def _kill_consumers(lab: Lab) -> Figures:
-    """A transaction that waits with its last statement is let go while Kafka stands still: it is committed, its offsets
-    are not, and then the process is killed."""
+    """A COMMIT is held up in the database until its client is frozen: then it is done, its client never hears of it, so no
+    offset is committed, and the client is killed."""
     killed: list[str] = []
     for service in lab.chance.sample(["routing", "sla_monitor", "notifier"], 2):
-        async with trap(lab.stack, service, "chassis_position") as caught:
-            backend = await caught.catch("insert into chassis_position")
+        async with commit_trap(lab.stack, service, "chassis_position") as caught:
+            backend = await caught.catch("COMMIT")
             if backend is None:
                 continue
-            async with frozen(lab.stack.pid("kafka")):
+            async with frozen(lab.stack.pid(service)):
                 await caught.release()
 
                 async def committed(backend: int = backend) -> bool:
@@ -135,8 +135,7 @@ FAULTS = (
     Nemesis(
         id="F3",
         title="kill -9 a consumer after its COMMIT and before its offsets",
-        does="Two of routing, monitor and notifier are caught at the end of a transaction, let go while Kafka is frozen, and"
-        " killed once they have committed.",
+        does="Two of routing, monitor and notifier are caught in a COMMIT, frozen, and killed once PostgreSQL has done it.",
         proven_by="records that the next process counts as duplicates",
         strike=_kill_consumers,
         proof=_delivered_again,

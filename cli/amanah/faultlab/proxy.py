@@ -1,0 +1,79 @@
+"""A wire between a service and PostgreSQL that can be cut in one direction: statements arrive, answers do not."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import parse_qs, quote, urlsplit
+
+CHUNK = 65_536
+
+
+@dataclass
+class Wire:
+    """An async context manager: listens on a port of its own on loopback. Set `cut` to drop answers; `mend()` ends that and
+    breaks the connections that lost one, as a network that comes back does."""
+
+    dsn: str
+    """Of the server itself, by its Unix socket."""
+    cut: bool = False
+    swallowed: int = 0
+    """Bytes of answers that were dropped."""
+    commits: int = 0
+    """COMMITs that went through while answers were dropped."""
+    _hurt: set[asyncio.StreamWriter] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.mend()
+        if self._server is not None:
+            self._server.close()
+
+    @property
+    def through(self) -> str:
+        """The DSN by which the server is reached through the wire."""
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        parts = urlsplit(self.dsn)
+        secret = quote(parts.password or "", safe="%")
+        return f"postgresql://{parts.username}:{secret}@127.0.0.1:{port}{parts.path}?sslmode=disable"
+
+    def mend(self) -> None:
+        """Answers go through again."""
+        self.cut = False
+        hurt, self._hurt = self._hurt, set()
+        for writer in hurt:
+            writer.transport.abort()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        options = parse_qs(urlsplit(self.dsn).query)
+        socket = f"{options['host'][0]}/.s.PGSQL.{options['port'][0]}"
+        with suppress(OSError):
+            answers, statements = await asyncio.open_unix_connection(socket)
+            try:
+                await asyncio.gather(self._there(reader, statements), self._back(answers, writer))
+            finally:
+                statements.close()
+                writer.close()
+
+    async def _there(self, reader: asyncio.StreamReader, statements: asyncio.StreamWriter) -> None:
+        while data := await reader.read(CHUNK):
+            if self.cut:
+                self.commits += data.count(b"COMMIT")
+            statements.write(data)
+            await statements.drain()
+        statements.close()
+
+    async def _back(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await answers.read(CHUNK):
+            if self.cut or writer in self._hurt:
+                self.swallowed += len(data)
+                self._hurt.add(writer)
+            else:
+                writer.write(data)
+                await writer.drain()
+        writer.close()
