@@ -78,6 +78,26 @@ def idle(*, ten_million: bool = False, deadlines: int = 300, rounds: int = 5, js
 
 
 @app.command
+def recalculate(*, clocks: int = 1_000_000, json: Json = False) -> None:
+    """A new holiday over 1,000,000 open clocks: clocks per second, and how late single deadlines are said meanwhile.
+
+    Parameters
+    ----------
+    clocks
+        How many are open, two of each case.
+    """
+    from amanah.bench.recalculate import recalculate as measure
+
+    _run(
+        lambda stack, progress: _one(measure(stack, clocks, progress)),
+        ("sla_monitor",),
+        pack="id",
+        start=False,
+        quiet=json,
+    )
+
+
+@app.command
 def calendar(*, rounds: int = 5, json: Json = False) -> None:
     """The n-th working day: answers per second, beside the loop of the `holidays` library. Needs no servers.
 
@@ -95,6 +115,7 @@ def _run(
     measure: "Callable[[Stack, Progress], AsyncIterator[Line]]",
     services: Sequence[str] = (),
     *,
+    pack: str = "nyc311",
     start: bool = True,
     quiet: bool,
 ) -> None:
@@ -111,7 +132,7 @@ def _run(
     lines: list[Line] = []
     try:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=project.STATE) as data, shown() as progress:
-            run(_measure(Path(data), measure, options, progress, lines))
+            run(_measure(Path(data), pack, measure, options, progress, lines))
     finally:
         for line in lines:
             _say(line, quiet=quiet)
@@ -129,6 +150,7 @@ def _say(line: "Line", *, quiet: bool) -> None:
 
 async def _measure(
     data: Path,
+    pack: str,
     measure: "Callable[[Stack, Progress], AsyncIterator[Line]]",
     options: "Options",
     progress: "Progress",
@@ -136,6 +158,6 @@ async def _measure(
 ) -> None:
     from amanah.embedded.stack import Stack
 
-    async with Stack(data / "stack", project.pack("nyc311"), options, progress) as stack:
+    async with Stack(data / "stack", project.pack(pack), options, progress) as stack:
         async for line in measure(stack, progress):
             lines.append(line)
