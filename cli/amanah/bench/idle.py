@@ -74,15 +74,19 @@ async def idle(
     began_with = load()
     chance = Random(SEED)  # noqa: S311 - the same instants in every run
     await _require_disk(stack, sum(sizes), progress)
-    targets = [await _filled(stack, size, progress) for size in sorted(sizes)]
-    await _rest(stack, targets, progress)
-    measured: dict[int, list[Round]] = {target.clocks: [] for target in targets}
-    for number in range(rounds):
-        for target in targets:
-            progress.step(f"Round {number + 1} of {rounds}: {deadlines} deadlines beside {target.clocks:,} open clocks")
-            ours, held = await _ours(target, deadlines, chance)
-            progress.step(f"Round {number + 1} of {rounds}: the bare loop beside {target.clocks:,}")
-            measured[target.clocks].append(Round(ours, await _bare(target, deadlines, chance), held))
+    try:
+        targets = [await _filled(stack, size, progress) for size in sorted(sizes)]
+        await _rest(stack, targets, progress)
+        measured: dict[int, list[Round]] = {target.clocks: [] for target in targets}
+        for number in range(rounds):
+            for target in targets:
+                step = f"Round {number + 1} of {rounds}, {target.clocks:,} open clocks"
+                progress.step(f"{step}: {deadlines} deadlines")
+                ours, held = await _ours(target, deadlines, chance)
+                progress.step(f"{step}: the bare loop")
+                measured[target.clocks].append(Round(ours, await _bare(target, deadlines, chance), held))
+    finally:
+        await _drop(stack, sizes)
     loads, smallest = (began_with, load()), measured[targets[0].clocks]
     for target in targets:
         yield idle_line(target.clocks, measured[target.clocks], smallest, loads)
@@ -107,6 +111,14 @@ async def _rest(stack: Stack, targets: Sequence[Target], progress: Progress) -> 
         progress.step(f"Vacuuming and analysing {target.clocks:,} clocks")
         async with _connected(stack.admin_dsn(_name(target.clocks))) as db:
             await open_clocks.rest(db)
+
+
+async def _drop(stack: Stack, sizes: Sequence[int]) -> None:
+    """Gigabytes need not wait for whoever removes the servers' data, if they are ours at all."""
+    async with _connected(stack.admin_dsn()) as db:
+        for name in map(_name, sizes):
+            await db.execute(f"drop database if exists {name} with (force)")
+            await db.execute(f"drop role if exists {name}")
 
 
 def _name(clocks: int) -> str:
