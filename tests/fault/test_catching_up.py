@@ -1,0 +1,41 @@
+"""What the lab found, made small: a monitor that comes back and finds everything already in Kafka."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.integration.sla_monitor.support import make_monitor
+from tests.support.events import routed, submitted
+from tests.support.process import ServiceProcess
+from tests.support.stack import Embedded
+from tests.support.wire import Wire
+
+
+@pytest.fixture
+def monitor(embedded: Embedded, tmp_path: Path) -> Iterator[ServiceProcess]:
+    process = make_monitor(embedded, tmp_path)
+    yield process
+    process.stop()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the fold says a breach with the first fact that shows it, before the assignment that lies behind it in the same"
+    " batch has been applied: so neither the agency nor its superior is ever told",
+)
+async def test_a_breach_found_while_catching_up_names_the_agency_that_held_the_complaint(
+    embedded: Embedded, monitor: ServiceProcess
+) -> None:
+    wire, complaint, now = Wire(embedded.kafka), uuid4(), datetime.now(UTC)
+    reader = wire.reader("amanah.deadlines")
+    filed, due = now - timedelta(seconds=20), now - timedelta(seconds=5)
+    wire.send(submitted(complaint, filed, given_due_at=due), routed(complaint, filed + timedelta(seconds=1)))
+    monitor.start()  # only now: it has been away since before the filing
+    try:
+        *_, breach = await reader.wait_for(complaint, "deadline.breached")
+    finally:
+        reader.close()
+    assert breach.instant("due_at") == due
+    assert breach.body.get("agency") == "dot"

@@ -1,0 +1,52 @@
+"""The lab itself, on real servers: a fault that bites is proven, judged and told, and nothing is left running."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.support.up import folder
+
+
+@pytest.mark.slow
+def test_relays_killed_between_ack_and_mark_double_records_and_nothing_else() -> None:
+    with folder("lab") as data:
+        out = data.with_suffix(".json")
+        done = subprocess.run(
+            [sys.executable, "-m", "amanah.main", "fault", "run", "F2", "--seed", "3", "--rate", "15",
+             "--keep", str(data), "--json", str(out)],
+            capture_output=True, text=True, check=False, timeout=400, env=_environment(),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        [run] = json.loads(out.read_text())["runs"]
+        assert (run["verdict"], run["anomalies"], run["unmet"]) == ("passed", [], [])
+        assert "records doubled in Kafka" in run["proof"]
+        assert run["acked"] > 100
+        assert run["breaches"] > 0
+        assert run["repeated"] > 0
+        assert _left(data) == []
+        assert _ended(data / "history.jsonl")
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AMANAH_")}
+
+
+def _left(data: Path) -> list[str]:
+    """What still works on the data, by command line."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if str(data) in line and process.info["status"] != psutil.STATUS_ZOMBIE and "pytest" not in line:
+            found.append(line)
+    return found
+
+
+def _ended(history: Path) -> bool:
+    """Each operation of the history that was begun has an outcome."""
+    ops = [json.loads(line) for line in history.read_text().splitlines()]
+    begun = {op["op_id"] for op in ops if op["type"] == "invoke"}
+    return begun <= {op["op_id"] for op in ops if op["type"] != "invoke"}
