@@ -67,6 +67,41 @@ def apply(
     _go(place.find(data, database, pack), recalculate.apply, limit, as_json, done=True)
 
 
+@app.command
+def past(
+    folder: Path,
+    /,
+    *,
+    rule: Annotated[str | None, Parameter(help="A version that it held, as a receipt names it: SP4N-2@1.")] = None,
+    calendar: Annotated[str | None, Parameter(help="A version that it held: five-day@2026.1.")] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Write the law of an earlier time into a new folder, for `amanah explain --receipt FILE --pack FOLDER`.
+
+    Of several laws that held these versions, the latest.
+
+    Parameters
+    ----------
+    folder
+        A folder that is not there yet.
+    """
+    from amanah.law.place import find, past_law
+    from amanah.running import run
+    from amanah_sla_monitor.past import write
+
+    parts = [f"{kind}:{label}" for kind, label in (("rule", rule), ("calendar", calendar)) if label]
+    if not parts:
+        raise Fault("Name what it held: --rule ID@VERSION, --calendar ID@VERSION, or both.", 2)
+    if folder.exists():
+        raise Fault(f"{folder} is there already; name a new one.", 2)
+    files = run(past_law(find(data, database, "id" if database else None), parts))
+    if files is None:
+        raise Fault(f"No law that was in force here held {' and '.join(parts)}.")
+    write(files, folder)
+    print(f"{folder}: {', '.join(sorted(files))}")
+
+
 def _go(place: "Place", work: "Work", limit: int, as_json: bool, *, done: bool) -> None:
     from amanah.law import words
     from amanah.progress import shown

@@ -1,6 +1,6 @@
 """Where the monitor's tables are, and the law to hold against them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from amanah.embedded import home
 from amanah.fault import Fault
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.errors import Misconfigured
+from amanah_sla_monitor import store
 from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.pack import load_law
 from amanah_sla_monitor.settings import SlaMonitorSettings
@@ -44,6 +45,13 @@ def law(place: Place) -> Law:
         return load_law(place.pack)
     except Misconfigured as wrong:
         raise Fault(str(wrong)) from None
+
+
+async def past_law(place: Place, parts: Sequence[str]) -> dict[str, str] | None:
+    """The files of the latest law that held these parts. Raises Fault when the tables cannot be reached."""
+    async with opened(place) as chassis, chassis.pool.acquire() as db:
+        found = await store.law_with(db, parts)
+    return found[1] if found else None
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 `GET /calculator`: any date by the pack's law, as `amanah due --json` prints it."""
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +12,15 @@ from starlette.datastructures import QueryParams
 
 from amanah_chassis import problems
 from amanah_chassis.chassis import Chassis
+from amanah_chassis.database import Connection
 from amanah_chassis.problems import Problem
 from amanah_sla_monitor import store
 from amanah_sla_monitor.calculator import Refused, answer, asked, span
-from amanah_sla_monitor.domain.clocks import clocks
+from amanah_sla_monitor.domain.clocks import Clock, clocks
+from amanah_sla_monitor.domain.diff import Key, Stored, law_changed_after_the_end
+from amanah_sla_monitor.domain.facts import Fact
 from amanah_sla_monitor.monitor import Monitor
+from amanah_sla_monitor.past import Past
 from amanah_sla_monitor.receipt import receipt
 
 
@@ -24,21 +30,34 @@ def make_api(monitor: Monitor, chassis: Chassis) -> FastAPI:
 
     @app.get("/deadlines/{complaint_id}")
     async def deadlines(complaint_id: UUID) -> dict[str, Any]:
-        """Folded anew from the facts, beside what was last told of each clock."""
+        """Folded anew from the facts, beside what was last told of each clock; a finished one by the law of its own time."""
         async with chassis.pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
             facts = await store.facts_of(db, complaint_id)
             stored = await store.deadlines(db, [complaint_id], lock=False)
             reading = await chassis.clock.read(db)
-        if facts is None:
-            raise Problem(404, "not_found", "No complaint with this id has reached the SLA monitor.")
-        folded = clocks(facts, monitor.law.rules, monitor.law.calendars, reading.settled)
-        told = stored.get(complaint_id, {})
+            if facts is None:
+                raise Problem(404, "not_found", "No complaint with this id has reached the SLA monitor.")
+            told = stored.get(complaint_id, {})
+            folded = await _by_their_own_law(db, facts, told, reading.settled)
         return {
             "complaint": str(complaint_id),
             "pack": chassis.settings.pack.name,
             "at": reading.now.isoformat(),
             "clocks": [receipt(clock, told.get((clock.stage, clock.holder)), reading.settled) for clock in folded],
         }
+
+    past = Past(chassis.settings.pack.name)
+
+    async def _by_their_own_law(
+        db: Connection, facts: list[Fact], told: Mapping[Key, Stored], now: datetime
+    ) -> list[Clock]:
+        folded = []
+        for clock in clocks(facts, monitor.law.rules, monitor.law.calendars, now):
+            before = told.get((clock.stage, clock.holder))
+            law = await past.law_of(db, before) if before and law_changed_after_the_end(before, clock) else None
+            own = clocks(facts, law.rules, law.calendars, now) if law else ()
+            folded.append(next((c for c in own if (c.stage, c.holder) == (clock.stage, clock.holder)), clock))
+        return folded
 
     @app.get("/calculator")
     async def calculator(request: Request) -> dict[str, Any]:

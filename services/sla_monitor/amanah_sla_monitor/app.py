@@ -85,7 +85,7 @@ async def make_context(chassis: Chassis) -> Monitor:
     pack = chassis.settings.pack
     monitor = Monitor(load_law(pack), lambda: load_law(pack))
     async with connection(chassis.pool) as db:
-        await begin(db, monitor)
+        await begin(db, monitor, pack)
     return monitor
 
 

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.database import Connection, connection
 from amanah_chassis.errors import TRANSIENT, Misconfigured
 from amanah_chassis.logs import logger
-from amanah_sla_monitor import metrics, store
+from amanah_sla_monitor import metrics, past, store
 from amanah_sla_monitor.domain import fingerprints
 from amanah_sla_monitor.domain.law import Law
 
@@ -47,9 +48,10 @@ async def in_force(db: Connection, monitor: Monitor) -> Law:
     return monitor.law
 
 
-async def begin(db: Connection, monitor: Monitor) -> None:
+async def begin(db: Connection, monitor: Monitor, pack: Path) -> None:
     """At the start: the first law of a deployment is in force at once. Of a later one, clocks that run are to be told."""
     applied = await store.first_law(db, monitor.fingerprint)
+    await past.keep(db, monitor.law, pack)
     changed = await store.note_parts(db, fingerprints.parts(monitor.law))
     for kind, name, version in changed:
         log.error("the law changed without a new version", extra={"kind": kind, "part": name, "version": version})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from amanah_chassis.chassis import Chassis
-from amanah_sla_monitor import store, telling
+from amanah_sla_monitor import past, store, telling
 from amanah_sla_monitor.domain import fingerprints
 from amanah_sla_monitor.domain.diff import Decision
 from amanah_sla_monitor.domain.fingerprints import Part
@@ -66,6 +66,7 @@ async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
     async with chassis.transaction() as tx:
         await store.put_in_force(tx.db, fingerprint)
         await store.note_parts(tx.db, fingerprints.parts(law))
+        await past.keep(tx.db, law, chassis.settings.pack)
     after = FIRST
     while True:
         async with chassis.transaction() as tx:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,6 +27,11 @@ FILED = datetime(2026, 6, 2, 9, tzinfo=WITA)
 A_NEW_HOLIDAY = "      - {day: 2026-06-03, name: Hari berkabung daerah, kind: libur_nasional}\n"
 
 
+def amanah(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "amanah.main", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
 class Deployment:
     """A monitor, its pack on disk and the command."""
 
@@ -35,9 +40,7 @@ class Deployment:
 
     def law(self, verb: str, *more: str) -> subprocess.CompletedProcess[str]:
         where = ("--database", self.database, "--pack", str(self.pack), "--json", *more)
-        return subprocess.run(
-            [sys.executable, "-m", "amanah.main", "law", verb, *where], check=False, capture_output=True, text=True
-        )
+        return amanah("law", verb, *where)
 
     def answer(self, verb: str) -> dict[str, Any]:
         done = self.law(verb)
@@ -73,6 +76,11 @@ def clock(deployment: Deployment) -> VirtualClock:
     return hand
 
 
+def moves(answer: dict[str, Any], *complaints: UUID) -> list[dict[str, Any]]:
+    """What was said of these; other tests' complaints lie in the same topics."""
+    return [move for move in answer["moves"] if UUID(move["complaint"]) in complaints]
+
+
 def midnight_after(month: int, day: int) -> datetime:
     return datetime(2026, month, day, tzinfo=WITA) + timedelta(days=1)
 
@@ -102,21 +110,24 @@ async def test_a_new_holiday_moves_each_running_clock_once(
     await knows(monitor, finished, 3)
 
     deployment.free_the_third_of_june()
-    would = deployment.answer("diff")
-    assert (would["moved"], would["complaints"]) == (1, 2), (
-        "of the two, one has a clock that counts working days and runs"
-    )
+    would = moves(deployment.answer("diff"), running, finished)
+    assert [(move["complaint"], move["stage"]) for move in would] == [(str(running), "first_reply")]
     told = await everything(monitor, deadlines, running)
     assert not recalculated(told), "a dry run says nothing"
 
-    done = deployment.answer("apply")
-    assert done["moves"] == would["moves"]
+    assert moves(deployment.answer("apply"), running, finished) == would
     told = await everything(monitor, deadlines, running)
     assert recalculated(told) == [
         ("first_reply", "calendar", midnight_after(6, 9), midnight_after(6, 10), 2),
     ]
     of_finished = await everything(monitor, deadlines, finished)
     assert recalculated(of_finished) == [], "its answered clock stays as it was"
+
+    # What is finished is explained by the law of its own time, which the pack does not hold any more.
+    clocks = json.loads(monitor.get(f"/deadlines/{finished}"))["clocks"]
+    [own] = [clock for clock in clocks if clock["stage"] == "first_reply"]
+    assert (own["calendar_version"], datetime.fromisoformat(own["due_at"])) == ("2026.1", midnight_after(6, 9))
+    assert "2026-06-03" in {day["date"] for day in own["days"] if day["counted"]}
 
     again = deployment.answer("apply")
     assert again["moved"] == 0
@@ -146,6 +157,26 @@ async def test_a_new_holiday_moves_each_running_clock_once(
     ]
 
 
+async def test_a_receipt_of_an_earlier_law_can_be_counted_again_by_that_law(
+    deployment: Deployment, clock: VirtualClock, wire: Wire, tmp_path: Path
+) -> None:
+    complaint = uuid4()
+    wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+    await knows(deployment.monitor, complaint, 2)
+    saved = tmp_path / "receipt.json"
+    saved.write_text(deployment.monitor.get(f"/deadlines/{complaint}"))
+    deployment.free_the_third_of_june()
+    deployment.answer("apply")
+    assert amanah("explain", "--receipt", str(saved), "--pack", str(deployment.pack)).returncode == 1
+    earlier = tmp_path / "earlier"
+    written = amanah("law", "past", str(earlier), "--calendar", "five-day@2026.1", "--database", deployment.database)
+    assert written.returncode == 0, written.stderr
+    holds = amanah("explain", "--receipt", str(saved), "--pack", str(earlier))
+    assert holds.returncode == 0, holds.stdout
+    never = amanah("law", "past", str(tmp_path / "no"), "--rule", "SP4N-2@9", "--database", deployment.database)
+    assert (never.returncode, "No law that was in force here" in never.stderr) == (1, True)
+
+
 async def test_a_breach_stands_whatever_the_law_becomes_and_an_answer_in_time_still_takes_it_back(
     deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader
 ) -> None:
@@ -156,8 +187,7 @@ async def test_a_breach_stands_whatever_the_law_becomes_and_an_answer_in_time_st
     before = await everything(monitor, deadlines, complaint)
     assert "breached" in words(before, "first_reply")
     deployment.free_the_third_of_june()
-    moved = deployment.answer("apply")["moves"]
-    assert "first_reply" not in {move["stage"] for move in moved}
+    assert "first_reply" not in {move["stage"] for move in moves(deployment.answer("apply"), complaint)}
     wire.send(case("replied", complaint, midnight_after(6, 9) - timedelta(hours=1), HOLDER))
     await knows(monitor, complaint, 3)
     after = await everything(monitor, deadlines, complaint)
@@ -176,7 +206,7 @@ async def test_a_rule_struck_out_cancels_its_running_clocks_and_nothing_mails_an
     begin = text.index("  - id: SP4N-2\n")
     end = text.index("  - id: ", begin + 10)
     (deployment.pack / "rules.yaml").write_text(text[:begin] + text[end:])
-    [move] = [move for move in deployment.answer("apply")["moves"] if move["stage"] == "first_reply"]
+    [move] = [m for m in moves(deployment.answer("apply"), complaint) if m["stage"] == "first_reply"]
     assert move["what"] == "cancelled"
     await fall_due(monitor, clock, midnight_after(6, 30))
     assert words(await everything(monitor, deadlines, complaint), "first_reply") == ["started", "cancelled"]
@@ -202,5 +232,5 @@ async def test_a_law_that_lies_there_unapplied_is_said_and_stops_nobody(
     complaint = uuid4()
     wire.send(submitted(complaint, FILED))
     await knows(monitor, complaint, 1)
-    assert deployment.answer("apply")["moved"] == 0
+    assert moves(deployment.answer("apply"), complaint) == []
     await eventually(lambda: "amanah_law_not_applied 0.0" in monitor.get("/metrics"), "the gauge")

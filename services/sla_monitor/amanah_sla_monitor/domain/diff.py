@@ -122,7 +122,7 @@ def diff(
     gone = dict(stored)
     for clock in folded:
         before = gone.pop((clock.stage, clock.holder), None)
-        if before is not None and _law_changed_after_the_end(before, clock):
+        if before is not None and law_changed_after_the_end(before, clock):
             after = _as_the_old_law_ends(before, clock)
         else:
             after = row(clock, now, before, offices)
@@ -205,7 +205,8 @@ def _moved(before: Stored, clock: Clock) -> Ground | None:
     return None if watched else Ground.FACTS
 
 
-def _law_changed_after_the_end(before: Stored, clock: Clock) -> bool:
+def law_changed_after_the_end(before: Stored, clock: Clock) -> bool:
+    """Whether a clock was finished by another law than it is folded by now."""
     return before.state not in OPEN and (before.rule, before.rule_version, before.calendar) != (
         clock.rule.id,
         clock.rule.version,
