@@ -3,7 +3,8 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -85,6 +86,11 @@ def _as_it_is(_: Path) -> Path:
     return project.pack("nyc311")
 
 
+@asynccontextmanager
+async def _the_stacks_own(_above: Path, _progress: Progress) -> AsyncIterator[str]:
+    yield ""
+
+
 @dataclass(frozen=True)
 class Nemesis:
     """One fault. `strike` returns once it is over and all parts serve again."""
@@ -99,7 +105,8 @@ class Nemesis:
     """Before the services start."""
     pack: Callable[[Path], Path] = _as_it_is
     """The pack of the run, made in a folder of its own where the fault needs another than nyc311."""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    kafka: Callable[[Path, Progress], AbstractAsyncContextManager[str]] = _the_stacks_own
+    """Brokers to use in place of the stack's one, while the run lasts: their bootstrap servers."""
 
 
 @dataclass
@@ -167,9 +174,10 @@ async def _run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, abo
         own = {"AMANAH_TRACES_FILE": str(above / "stack" / f"traces-{service}.jsonl")} | told.get(service, {})
         return ["/usr/bin/env", *(f"{name}={value}" for name, value in own.items()), *module(service)]
 
-    environment = ENVIRONMENT | dict(nemesis.environment)
-    options = Options(start_services=False, environment=environment, command=command)
-    async with Stack(above / "stack", nemesis.pack(above), options, progress) as stack:
+    async with AsyncExitStack() as inside:
+        kafka = await inside.enter_async_context(nemesis.kafka(above, progress))
+        options = Options(start_services=False, environment=ENVIRONMENT, command=command, kafka=kafka)
+        stack = await inside.enter_async_context(Stack(above / "stack", nemesis.pack(above), options, progress))
         lab = Lab(stack, Random(f"{nemesis.id}/{seed}/fault"), progress, told)  # noqa: S311 - to be repeated
         await nemesis.prepare(lab)
         await stack.start_services()

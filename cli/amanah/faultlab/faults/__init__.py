@@ -3,14 +3,23 @@
 crashes.py   processes killed between two of their steps       freezes.py   processes that stand still, and two that are one
 servers.py   Kafka and PostgreSQL away, hung or crashed         records.py   what lies in Kafka: again, or broken
 outside.py   receivers, locks, bursts, a cut wire               worlds.py    another clock, another law
+cluster.py   brokers of three
 """
 
-from amanah.faultlab.faults import crashes, freezes, outside, records, servers, worlds
+from amanah.faultlab.faults import cluster, crashes, freezes, outside, records, servers, worlds
 from amanah.faultlab.lab import Nemesis
 
 ALL: tuple[Nemesis, ...] = tuple(
     sorted(
-        (*crashes.FAULTS, *freezes.FAULTS, *servers.FAULTS, *records.FAULTS, *outside.FAULTS, *worlds.FAULTS),
+        (
+            *cluster.FAULTS,
+            *crashes.FAULTS,
+            *freezes.FAULTS,
+            *servers.FAULTS,
+            *records.FAULTS,
+            *outside.FAULTS,
+            *worlds.FAULTS,
+        ),
         key=lambda fault: (int("".join(filter(str.isdigit, fault.id))), fault.id),
     )
 )
