@@ -19,4 +19,5 @@ OUTBOX_OLDEST = Gauge("amanah_outbox_oldest_age_seconds", "Age of the oldest of 
 OUTBOX_HELD_BACK = Gauge(
     "amanah_outbox_held_back", "Topics and streams passed over because Kafka does not take them.", ["reason"]
 )
+PRUNED = Counter("amanah_rows_pruned_total", "Rows deleted because their term is over.", ["table"])
 HTTP_SECONDS = Histogram("amanah_http_request_duration_seconds", "HTTP requests.", ["route", "code"])

@@ -16,12 +16,13 @@ import uvicorn
 import uvloop
 
 from amanah_chassis import broker as brokers
-from amanah_chassis import dead_letter, garbage, health, logs, metrics, parked, telemetry
+from amanah_chassis import dead_letter, garbage, health, logs, metrics, parked, retention, telemetry
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.consumer import Consumer
 from amanah_chassis.database import connection, migrate
 from amanah_chassis.errors import TRANSIENT, Misconfigured
+from amanah_chassis.retention import Rule
 from amanah_chassis.settings import ChassisSettings
 from amanah_contracts.envelope import Command, Event, Message, Registry
 
@@ -47,6 +48,8 @@ class Service(Generic[C]):
     http: Callable[[C, Chassis], Any] | None = None
     background: Sequence[Callable[[C, Chassis], Coroutine[Any, Any, None]]] = ()
     """Work that never ends, such as a ticker. When one fails, the process ends and its supervisor starts it anew."""
+    forgets: Callable[[Any], Sequence[Rule]] = lambda _: ()
+    """By the settings: which of its own tables' rows may go, and when. The chassis's own tables need no mention."""
 
     def topics(self) -> list[str]:
         """The owners' topics it reads."""
@@ -90,6 +93,7 @@ async def run(service: Service[Any], settings: ChassisSettings) -> None:
         tasks = [
             asyncio.create_task(chassis.relay.run(), name="relay"),
             asyncio.create_task(_housekeeping(chassis, consumer), name="housekeeping"),
+            asyncio.create_task(retention.run(chassis, _rules(service, settings)), name="retention"),
             asyncio.create_task(server.serve(), name="http"),
             asyncio.create_task(_start_broker(broker), name="broker"),
             *(asyncio.create_task(work(context, chassis), name=work.__name__) for work in service.background),
@@ -193,6 +197,10 @@ def _http_server(service: Service[Any], context: Any, chassis: Chassis, broker: 
     )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     return server
+
+
+def _rules(service: Service[Any], settings: ChassisSettings) -> list[Rule]:
+    return [*retention.of_chassis(settings), *service.forgets(settings)]
 
 
 async def _housekeeping(chassis: Chassis, consumer: Consumer) -> None:

@@ -36,6 +36,12 @@ class ChassisSettings(BaseSettings):
     """Database connections."""
     parked_alarm_seconds: float = 60
     """A record set aside for longer is logged and counted as overdue."""
+    outbox_days: float = Field(default=400, gt=0)
+    """How long events are kept after Kafka has them: as long as the topics keep them, so that these can be rebuilt."""
+    dead_letter_days: float = Field(default=400, gt=0)
+    """How long a dead letter is kept after it was replayed or given up; one that still waits is kept for ever."""
+    prune_seconds: float = Field(default=600, gt=0)
+    """How often what is past its term is looked for; see docs/retention.md."""
 
     @classmethod
     def load(cls) -> Self:

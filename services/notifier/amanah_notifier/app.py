@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.errors import Misconfigured
+from amanah_chassis.retention import Rule
 from amanah_chassis.service import Service
 from amanah_contracts.casework import (
     CaseAcknowledged,
@@ -34,7 +36,7 @@ from amanah_contracts.sla_monitor import (
     EscalationImpossible,
     EscalationRaised,
 )
-from amanah_notifier import delivery, endings, handlers, recipients, words
+from amanah_notifier import delivery, endings, handlers, recipients, store, words
 from amanah_notifier.contact import Contacts
 from amanah_notifier.domain import Channel
 from amanah_notifier.handlers import Context
@@ -117,4 +119,5 @@ SERVICE = Service(
     produces=PRODUCES,
     registry=REGISTRY,
     background=(deliver, measure),
+    forgets=lambda settings: (Rule("notifier_delivery", timedelta(days=settings.delivery_days), store.forget),),
 )

@@ -39,6 +39,8 @@ class NotifierSettings(ChassisSettings):
     """Of them, to one webhook host or to the mail relay, so that one slow recipient cannot hold up the rest."""
     lease_seconds: float = Field(default=60, gt=0)
     """How long a notice rests when the process that was sending it is lost; more than twice the timeout."""
+    delivery_days: float = Field(default=400, gt=0)
+    """How long the notices of a complaint are kept after the last of them was settled, in real time like all sending."""
 
     def webhook_secret(self) -> str:
         return _read(self.webhook_secret_file, "AMANAH_WEBHOOK_SECRET_FILE")

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from amanah_chassis.database import Connection
+from amanah_chassis.retention import Portion
 from amanah_notifier.domain import BREACH, LEVELS, Answer, Channel, Clock, Complaint, Notice, Told
 
 WAKE = "notifier_due"
@@ -370,3 +371,37 @@ async def waiting(db: Connection) -> list[Waiting]:
 
 async def gone_endpoints(db: Connection) -> int:
     return int(await db.fetchval("select count(*) from notifier_endpoint_gone"))
+
+
+# -- forgetting --------------------------------------------------------------------------------------------------------
+
+
+async def forget(db: Connection, term: timedelta, last: tuple[datetime, UUID] | None, limit: int) -> Portion:
+    """Deletes all notices of the complaints of which nothing has been settled within the term, and nothing waits. All or
+    none: who was told of a breach, and how often it was taken back, is counted over all of them.
+
+    (`clock_timestamp` may change from row to row, so that no index can find what is older.)"""
+    [row] = await db.fetch(
+        """
+        with seen as materialized (
+            select id, complaint_id, settled_at from notifier_delivery
+            where settled_at < statement_timestamp() - $1::interval
+                and (settled_at, id) > (coalesce($2::timestamptz, '-infinity'), $3::uuid)
+            order by settled_at, id limit $4
+        ), silent as (
+            select distinct complaint_id from seen s where not exists (
+                select from notifier_delivery d where d.complaint_id = s.complaint_id
+                    and (d.settled_at is null or d.settled_at >= statement_timestamp() - $1::interval))
+        ), gone as (
+            delete from notifier_delivery d using silent s where d.complaint_id = s.complaint_id returning 1
+        )
+        select (select count(*) from gone), (select count(*) from seen), settled_at, id
+        from (select 1) one left join lateral (
+            select settled_at, id from seen order by settled_at desc, id desc limit 1) newest on true
+        """,
+        term,
+        *(last or (None, UUID(int=0))),
+        limit,
+    )
+    deleted, looked_at, settled_at, newest = row
+    return Portion(deleted, (settled_at, newest) if looked_at == limit else None)

@@ -3,6 +3,7 @@
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.database import connection
+from amanah_chassis.retention import Rule
 from amanah_chassis.service import Service
 from amanah_contracts.casework import (
     CaseAcknowledged,
@@ -45,8 +46,9 @@ from amanah_sla_monitor.handlers import (
     on_complaint_routed,
     on_complaint_submitted,
 )
-from amanah_sla_monitor.monitor import Monitor, begin, run_law
+from amanah_sla_monitor.monitor import Monitor, begin, run_catching_up, run_law
 from amanah_sla_monitor.pack import load_law
+from amanah_sla_monitor.reconciler.store import REMEMBERED, forget_tickers
 from amanah_sla_monitor.reconciler.watch import run_heartbeat, run_reconciler
 from amanah_sla_monitor.settings import SlaMonitorSettings
 from amanah_sla_monitor.ticker import run_ticker
@@ -89,6 +91,10 @@ async def make_context(chassis: Chassis) -> Monitor:
     return monitor
 
 
+async def catch_up(monitor: Monitor, chassis: Chassis) -> None:
+    await run_catching_up(monitor, chassis, SERVICE.topics())
+
+
 SERVICE = Service(
     name="sla_monitor",
     package="amanah_sla_monitor",
@@ -98,5 +104,6 @@ SERVICE = Service(
     produces=PRODUCES,
     registry=REGISTRY,
     http=make_api,
-    background=(run_ticker, run_law, run_heartbeat, run_reconciler),
+    background=(catch_up, run_ticker, run_law, run_heartbeat, run_reconciler),
+    forgets=lambda _: (Rule("heartbeat", REMEMBERED, forget_tickers),),
 )

@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from amanah_chassis.database import Connection
+from amanah_chassis.retention import Portion
 from amanah_sla_monitor.reconciler.compare import Gap
 
 FIRST = UUID(int=0)
 NO_INSTANT = datetime(1900, 1, 1, tzinfo=UTC)
 """Stands for the due instant where a difference has none."""
+REMEMBERED = timedelta(days=30)
+"""How long a ticker that is gone is remembered."""
 
 
 class Look(NamedTuple):
@@ -139,3 +142,18 @@ async def last_beat(db: Connection) -> float | None:
         "select extract(epoch from clock_timestamp() - max(at))::float8 from heartbeat"
     )
     return silent
+
+
+async def forget_tickers(db: Connection, term: timedelta, _: Any, limit: int) -> Portion:
+    """Forgets tickers that have been silent for the term; never the one that looked last, by which silence is measured."""
+    done = await db.execute(
+        """
+        delete from heartbeat where ticker in (
+            select ticker from heartbeat
+            where at < clock_timestamp() - $1::interval and at < (select max(at) from heartbeat) limit $2
+        )
+        """,
+        term,
+        limit,
+    )
+    return Portion(int(done.rpartition(" ")[2]), None)
