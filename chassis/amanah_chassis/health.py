@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from amanah_chassis import metrics
+from amanah_chassis import metrics, problems
 
 Check = Callable[[], Awaitable[str | None]]
 """Answers None when well, else what is wrong in a few words."""
@@ -33,7 +33,9 @@ def make_http(checks: dict[str, Check], service_app: ASGIApp | None) -> ASGIApp:
     routes: list[BaseRoute] = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", scrape)]
     if service_app is not None:
         routes.append(Mount("/", app=_Measured(service_app)))
-    return Starlette(routes=routes)
+    app = Starlette(routes=routes)
+    problems.install_plain(app)
+    return app
 
 
 class _Measured:

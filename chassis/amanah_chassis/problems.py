@@ -1,10 +1,25 @@
 """Errors over HTTP as RFC 9457 problem details: what is wrong, where, and what to do; never the value that was sent."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
+
+_SHOWN = 20
+"""Faults of one request: enough to mend it, and no more, for whoever sends ten thousand."""
+_NAME = 80
+"""Characters of a field's name, which may come from outside."""
+_SAID = {
+    400: ("bad_request", "The body cannot be read: send JSON in UTF-8, not nested deeper than the form."),
+    401: ("unauthorized", None),
+    404: ("not_found", "There is nothing at this path; /openapi.json lists what there is."),
+    405: ("method_not_allowed", "This path takes other methods; the header `Allow` and /openapi.json list them."),
+    413: ("too_large", None),
+}
+"""Kind and words for what the framework says too shortly; None where its own do."""
 
 
 class Problem(Exception):
@@ -26,7 +41,7 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def response(problem: Problem) -> JSONResponse:
+def response(problem: Problem) -> Response:
     body: dict[str, Any] = {
         "type": f"urn:amanah:problem:{problem.kind}",
         "title": problem.kind.replace("_", " "),
@@ -35,39 +50,45 @@ def response(problem: Problem) -> JSONResponse:
     }
     if problem.errors:
         body["errors"] = problem.errors
-    return JSONResponse(
-        body, status_code=problem.status, media_type="application/problem+json", headers=problem.headers or None
-    )
+    # In ASCII: a field's name may hold half a character, which no other encoding takes.
+    return Response(json.dumps(body), problem.status, problem.headers or None, "application/problem+json")
+
+
+def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
+    """422 from what pydantic found: each field with its reason, and nothing that it holds."""
+    found = [{"field": _field(e["loc"])[:_NAME], "reason": str(e["msg"])} for e in islice(errors, _SHOWN)]
+    fields = ", ".join(dict.fromkeys(e["field"] for e in found))
+    return Problem(422, "invalid_request", f"Not accepted: {fields}. See `errors` for each reason.", found)
 
 
 def install(app: Any) -> None:
     """Teaches a FastAPI app to answer with problem details, its own validation errors included."""
     from fastapi.exceptions import RequestValidationError
+
+    async def on_invalid(_: Request, error: RequestValidationError) -> Response:
+        return response(invalid(error.errors()))
+
+    install_plain(app)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+
+
+def install_plain(app: Any) -> None:
+    """The same for an app of Starlette alone."""
     from starlette.exceptions import HTTPException
 
-    async def on_problem(_: Request, problem: Problem) -> JSONResponse:
+    async def on_problem(_: Request, problem: Problem) -> Response:
         return response(problem)
 
-    async def on_invalid(_: Request, invalid: RequestValidationError) -> JSONResponse:
-        errors = [{"field": _field(e["loc"]), "reason": str(e["msg"])} for e in invalid.errors()]
-        fields = ", ".join(dict.fromkeys(e["field"] for e in errors))
-        return response(
-            Problem(422, "invalid_request", f"Not accepted: {fields}. See `errors` for each reason.", errors)
-        )
+    async def on_http(_: Request, error: HTTPException) -> Response:
+        kind, words = _SAID.get(error.status_code, ("http_error", None))
+        return response(Problem(error.status_code, kind, words or str(error.detail), headers=error.headers))
 
-    async def on_http(_: Request, error: HTTPException) -> JSONResponse:
-        kind = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 413: "too_large"}.get(
-            error.status_code, "http_error"
-        )
-        return response(Problem(error.status_code, kind, str(error.detail), headers=error.headers))
-
-    async def on_fault(_: Request, __: Exception) -> JSONResponse:
+    async def on_fault(_: Request, __: Exception) -> Response:
         # Raised again behind this answer, so it is logged.
         return response(Problem(500, "internal_error", "Something went wrong on our side. It has been logged."))
 
     app.add_exception_handler(Exception, on_fault)
     app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
 
 

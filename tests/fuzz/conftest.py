@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.fuzz.tried import CASES
+from tests.fuzz.tried import CASES, STATUSES
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -10,3 +10,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"fuzz: {sum(CASES.values())} cases generated")
         for name, count in sorted(CASES.items()):
             terminalreporter.write_line(f"  {count:>8}  {name}")
+    if STATUSES:
+        told = ", ".join(f"{status}: {count}" for status, count in sorted(STATUSES.items()))
+        terminalreporter.write_line(f"  answers over HTTP by status: {told}")

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 CASES: Counter[str] = Counter()
 """How many cases were generated in this session, by what was fuzzed; `conftest.py` prints it."""
 
+STATUSES: Counter[int] = Counter()
+"""How many of the answers over HTTP had which status; 0 is a connection closed without one."""
+
 
 def tiers(ordinary: int, slow: int) -> pytest.MarkDecorator:
     """The argument `examples` of a test: a few on every run, many more with `-m slow`."""

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header, Query
+from fastapi import FastAPI, Header, Query
 from pydantic import ValidationError
 
 from amanah_casework import store
@@ -11,7 +11,7 @@ from amanah_casework.domain import OPEN, Case
 from amanah_casework.orders import VERBS, AgencyOrder, execute, order_of
 from amanah_chassis import problems, telemetry
 from amanah_chassis.chassis import Chassis
-from amanah_chassis.guard import bearer
+from amanah_chassis.guard import Door
 from amanah_chassis.problems import Problem
 from amanah_contracts.vocabulary import AgencyCode
 
@@ -22,15 +22,15 @@ def make_api(_desk: Any, chassis: Chassis) -> FastAPI:
     """GET /cases, GET /cases/{complaint}, and POST /cases/{complaint}/{verb} for each order of the contracts."""
     app = FastAPI(title="Amanah casework", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
-    guarded = [Depends(bearer(chassis.settings.service_token()))]
-    _add_reading(app, chassis, guarded)
+    app.add_middleware(Door, token=chassis.settings.service_token())
+    _add_reading(app, chassis)
     for model, verb in VERBS.items():
-        _add_order(app, chassis, guarded, verb.value, model)
+        _add_order(app, chassis, verb.value, model)
     return app
 
 
-def _add_reading(app: FastAPI, chassis: Chassis, guarded: list[Any]) -> None:
-    @app.get("/cases", dependencies=guarded)
+def _add_reading(app: FastAPI, chassis: Chassis) -> None:
+    @app.get("/cases")
     async def list_cases(
         agency: Annotated[AgencyCode, Query()],
         state: Annotated[list[State] | None, Query()] = None,
@@ -39,7 +39,7 @@ def _add_reading(app: FastAPI, chassis: Chassis, guarded: list[Any]) -> None:
         async with chassis.pool.acquire() as db:
             return [_shown(case) for case in await store.held_by(db, agency, state or OPEN, limit)]
 
-    @app.get("/cases/{complaint_id}", dependencies=guarded)
+    @app.get("/cases/{complaint_id}")
     async def read_case(complaint_id: UUID) -> dict[str, Any]:
         async with chassis.pool.acquire() as db:
             case = (await store.load(db, [complaint_id])).get(complaint_id)
@@ -60,8 +60,8 @@ def _add_reading(app: FastAPI, chassis: Chassis, guarded: list[Any]) -> None:
         }
 
 
-def _add_order(app: FastAPI, chassis: Chassis, guarded: list[Any], name: str, model: type[AgencyOrder]) -> None:
-    @app.post(f"/cases/{{complaint_id}}/{name}", dependencies=guarded, name=name)
+def _add_order(app: FastAPI, chassis: Chassis, name: str, model: type[AgencyOrder]) -> None:
+    @app.post(f"/cases/{{complaint_id}}/{name}", name=name)
     async def order(
         complaint_id: UUID,
         body: dict[str, Any],
@@ -98,11 +98,7 @@ def _parsed(model: type[AgencyOrder], complaint_id: UUID, body: dict[str, Any]) 
     try:
         return model.model_validate({**body, "complaint_id": complaint_id})
     except ValidationError as invalid:
-        errors = [{"field": ".".join(map(str, e["loc"])), "reason": str(e["msg"])} for e in invalid.errors()]
-        fields = ", ".join(e["field"] for e in errors)
-        raise Problem(
-            422, "invalid_request", f"Not accepted: {fields}. See `errors` for each reason.", errors
-        ) from None
+        raise problems.invalid(invalid.errors()) from None
 
 
 def _not_here() -> Problem:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -35,6 +35,9 @@ from amanah_contracts.vocabulary import Actor
 
 TEXT_LIMIT, REASON_LIMIT, ARTICLE_LIMIT = 8000, 2000, 200
 """What the contracts allow; a mask may be longer than what it hides."""
+
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""What any zone can show and the database hold."""
 
 AgencyOrder: TypeAlias = (
     AcknowledgeCase
@@ -85,10 +88,15 @@ def order_of(message: AgencyOrder, agency: str, order_id: str, received_at: date
         complaint_id=message.complaint_id,
         verb=VERBS[type(message)],
         agency=agency,
-        occurred_at=message.occurred_at or received_at,
+        occurred_at=_in_reach(message.occurred_at or received_at),
         received_at=received_at,
         withdraws=_known_as(agency, message.order_id) if isinstance(message, WithdrawActionOnCase) else frozenset(),
     )
+
+
+def _in_reach(claimed: datetime) -> datetime:
+    """A time so absurd that it falls off the calendar in another zone becomes its edge, and is refused like any other."""
+    return min(max(claimed, _EARLIEST), _LATEST)
 
 
 def execute(case: Case, message: AgencyOrder, order: Order, deeds: Sequence[Deed]) -> Outcome:
@@ -177,7 +185,8 @@ def _known_as(agency: str, named: str) -> frozenset[str]:
 
 
 def _masked(text: str | None, limit: int) -> str | None:
-    return None if text is None else mask(text)[:limit]
+    """As it is published. NUL, which JSON may hold, no database takes as text: whoever reads the event could not keep it."""
+    return None if text is None else mask(text.replace("\0", "\ufffd"))[:limit]
 
 
 def _action(order: Order, refusal: Refusal | None, assignment: int | None) -> Action:

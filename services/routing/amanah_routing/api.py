@@ -3,12 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header, Query
+from fastapi import FastAPI, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from amanah_chassis import problems, telemetry
 from amanah_chassis.chassis import Chassis
-from amanah_chassis.guard import bearer
+from amanah_chassis.guard import Door
 from amanah_chassis.problems import Problem
 from amanah_routing import store
 from amanah_routing.handlers import Desk, assign_by_person
@@ -27,9 +27,9 @@ def make_api(desk: Desk, chassis: Chassis) -> FastAPI:
     """GET /triage, POST /triage/{complaint}/assign."""
     app = FastAPI(title="Amanah routing", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
-    officer = bearer(chassis.settings.service_token())
+    app.add_middleware(Door, token=chassis.settings.service_token())
 
-    @app.get("/triage", dependencies=[Depends(officer)])
+    @app.get("/triage")
     async def list_triage(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[dict[str, object]]:
         async with chassis.pool.acquire() as db:
             waiting = await store.in_triage(db, limit)
@@ -45,7 +45,7 @@ def make_api(desk: Desk, chassis: Chassis) -> FastAPI:
             for c in waiting
         ]
 
-    @app.post("/triage/{complaint_id}/assign", dependencies=[Depends(officer)])
+    @app.post("/triage/{complaint_id}/assign")
     async def assign(
         complaint_id: UUID, request: AssignRequest, traceparent: Annotated[str | None, Header()] = None
     ) -> dict[str, object]:
