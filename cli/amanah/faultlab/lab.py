@@ -48,6 +48,8 @@ class Lab:
     stack: Stack
     chance: Random
     progress: Progress
+    closing: AsyncExitStack
+    """Takes what must be ended with the run."""
     told: dict[str, dict[str, str]] = field(default_factory=dict)
     """Service to what it alone is told by its environment; to be filled before the services start."""
     history: History = field(init=False)
@@ -178,7 +180,7 @@ async def _run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, abo
         kafka = await inside.enter_async_context(nemesis.kafka(above, progress))
         options = Options(start_services=False, environment=ENVIRONMENT, command=command, kafka=kafka)
         stack = await inside.enter_async_context(Stack(above / "stack", nemesis.pack(above), options, progress))
-        lab = Lab(stack, Random(f"{nemesis.id}/{seed}/fault"), progress, told)  # noqa: S311 - to be repeated
+        lab = Lab(stack, Random(f"{nemesis.id}/{seed}/fault"), progress, inside, told)  # noqa: S311 - to be repeated
         await nemesis.prepare(lab)
         await stack.start_services()
         async with History(above / "history.jsonl") as history, Office(stack.kafka, AGENCIES, history) as office:

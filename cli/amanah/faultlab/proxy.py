@@ -1,9 +1,16 @@
-"""A wire between a service and PostgreSQL that can be cut in one direction: statements arrive, answers do not."""
+"""A wire between a service and PostgreSQL that can be cut in one direction: statements arrive, answers do not.
+
+`python -m amanah.faultlab.proxy` is the wire of one server: it reads the server's DSN and then commands, a line each, and
+answers each with a line of JSON. The lab has it in a process of its own, where the load does not hold it up.
+"""
 
 import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
 CHUNK = 65_536
@@ -77,3 +84,54 @@ class Wire:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+
+class Remote:
+    """The lab's end of a wire in a process of its own."""
+
+    def __init__(self, process: Process, through: str) -> None:
+        self._process = process
+        self.through = through
+        """The DSN by which the server is reached through it."""
+
+    @classmethod
+    async def start(cls, dsn: str) -> "Remote":
+        """A wire that passes both ways."""
+        command = (sys.executable, "-m", "amanah.faultlab.proxy")
+        process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+        made = cls(process, "")
+        made.through = (await made.ask(dsn))["through"]
+        return made
+
+    async def ask(self, command: str) -> dict[str, Any]:
+        """`cut`, `mend` or `count`; answers what was dropped so far."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{command}\n".encode())
+        await self._process.stdin.drain()
+        answer: dict[str, Any] = json.loads(await self._process.stdout.readline())
+        return answer
+
+    async def end(self) -> None:
+        """Hangs up."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+
+
+async def _serve() -> None:
+    """Until whoever started it hangs up."""
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    async with Wire((await lines.readline()).decode().strip()) as wire:
+        print(json.dumps({"through": wire.through}), flush=True)
+        while command := (await lines.readline()).strip():
+            if command == b"cut":
+                wire.cut = True
+            elif command == b"mend":
+                wire.mend()
+            print(json.dumps({"swallowed": wire.swallowed, "commits": wire.commits}), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())

@@ -11,7 +11,7 @@ import psutil
 from amanah.faultlab.gather import counted
 from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
 from amanah.faultlab.locks import trap
-from amanah.faultlab.proxy import Wire
+from amanah.faultlab.proxy import Remote
 from amanah.sinks import SmtpFault, WebhookFault
 
 EACH_SECONDS = 3.0
@@ -136,10 +136,11 @@ class Cut:
     """The wire of a run lives from before the services' start to the end of the fault."""
 
     def __init__(self) -> None:
-        self.wires: dict[int, Wire] = {}
+        self.wires: dict[int, Remote] = {}
 
     async def prepare(self, lab: Lab) -> None:
-        wire = self.wires[id(lab)] = await Wire(lab.stack.dsn("intake")).__aenter__()
+        wire = self.wires[id(lab)] = await Remote.start(lab.stack.dsn("intake"))
+        lab.closing.push_async_callback(wire.end)
         lab.told["intake"] = {"AMANAH_DATABASE": wire.through}
 
     async def strike(self, lab: Lab) -> Figures:
@@ -150,11 +151,12 @@ class Cut:
             await asyncio.sleep(lab.chance.uniform(0.2, 1.0))
             lab.load.burst(15)
             await asyncio.sleep(lab.chance.uniform(0.02, 0.2))
-            start, wire.cut = time(), True
+            start = time()
+            await wire.ask("cut")
             await asyncio.sleep(CUT_SECONDS)
-            wire.mend()
+            await wire.ask("mend")
             spans.append((start, time()))
-        return {"spans": spans, "swallowed": wire.swallowed, "commits": wire.commits}
+        return {"spans": spans} | await wire.ask("count")
 
 
 def _unheard(traces: Traces) -> Proof:
