@@ -10,6 +10,7 @@ import asyncpg
 from amanah import project
 from amanah.embedded import home
 from amanah.fault import Fault
+from amanah_chassis import garbage
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.errors import Misconfigured
 from amanah_sla_monitor import store
@@ -60,6 +61,7 @@ async def opened(place: Place) -> AsyncIterator[Chassis]:
     settings = SlaMonitorSettings(kafka=place.kafka, database=place.database, pack=place.pack, pool_size=2)
     try:
         async with Chassis.open(settings, "sla_monitor") as chassis:
+            garbage.tune()  # as a service does
             yield chassis
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as away:
         raise Fault(f"The monitor's database does not answer ({type(away).__name__}).") from None

@@ -1,12 +1,15 @@
 """Another law for clocks that run: who would be moved, and the moving.
 
 Each batch is a transaction of its own and folds its complaints anew, so a clock is moved at most once, however often this
-is begun: what has been told already is no difference any more. The ticker passes over the rows of a batch and comes back to
-them a few milliseconds later. Nothing of it needs the monitor's process: it commits to the same tables and the same outbox.
+is begun: what has been told already is no difference any more. Two batches are on the way at a time, for the
+server writes one while the other is folded. The ticker passes over the rows of a batch and comes back to them a few
+milliseconds later. Nothing of it needs the monitor's process: it commits to the same tables and the same outbox.
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from amanah_chassis.chassis import Chassis
@@ -17,8 +20,10 @@ from amanah_sla_monitor.domain.fingerprints import Part
 from amanah_sla_monitor.domain.law import Law
 
 FIRST = UUID(int=0)
-BATCH = 1000
+BATCH = 500
 """Complaints in one transaction: some tenths of a second, by which the breach of one of them may be late."""
+ABREAST = 2
+"""Batches at a time, each on a connection of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +72,51 @@ async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
         await store.put_in_force(tx.db, fingerprint)
         await store.note_parts(tx.db, fingerprints.parts(law))
         await past.keep(tx.db, law, chassis.settings.pack)
-    after = FIRST
-    while True:
-        async with chassis.transaction() as tx:
-            facts = await store.unfinished(tx.db, after, BATCH, lock=True)
-            told = await store.deadlines(tx.db, facts, lock=True)
-            difference = telling.decide(tx, law, facts, told)
-            await telling.record(tx, difference)
-            if difference.changed:
-                await store.wake_tickers(tx.db)
-        if not facts:
-            break
-        yield Looked(len(facts), tuple(difference.decisions))
-        after = max(facts)
+    walk = Walk()
+    async for looked in _abreast(lambda: _move(chassis, law, walk)):
+        yield looked
     async with chassis.transaction() as tx:
         await store.law_finished(tx.db, fingerprint)
+
+
+@dataclass(slots=True)
+class Walk:
+    """How far the batches have come. One at a time takes the next complaints; what follows they do side by side."""
+
+    after: UUID = FIRST
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+async def _move(chassis: Chassis, law: Law, walk: Walk) -> Looked | None:
+    """The next batch, from its locks to its commit; None when there is none."""
+    async with chassis.transaction() as tx:
+        async with walk.taking:
+            facts = await store.unfinished(tx.db, walk.after, BATCH, lock=True)
+            walk.after = max(facts, default=walk.after)
+        if not facts:
+            return None
+        told = await store.deadlines(tx.db, facts, lock=True)
+        # Until these locks the ticker went on: by an instant from before it said a breach, we would take that back.
+        reading = await chassis.clock.read(tx.db)
+        tx.now, tx.settled = reading.now, reading.settled
+        difference = telling.decide(tx, law, facts, told)
+        await telling.record(tx, difference)
+        if difference.changed:
+            await store.wake_tickers(tx.db)
+    return Looked(len(facts), tuple(difference.decisions))
+
+
+async def _abreast(batch: Callable[[], Coroutine[Any, Any, Looked | None]]) -> AsyncIterator[Looked]:
+    """Batch after batch until there is none, several at a time: one is folded here while the server writes another."""
+    going = {asyncio.ensure_future(batch()) for _ in range(ABREAST)}
+    try:
+        while going:
+            done, going = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+            for looked in [one.result() for one in done]:
+                if looked is not None:
+                    going.add(asyncio.ensure_future(batch()))
+                    yield looked
+    finally:
+        for one in going:
+            one.cancel()
+        await asyncio.gather(*going, return_exceptions=True)

@@ -3,24 +3,22 @@
 Arrival order and duplicates are gone here; a fact that its own source has withdrawn acts no more.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from amanah_sla_monitor.domain.facts import ROUTED, SUBMITTED, WITHDRAWN, Fact
 from amanah_sla_monitor.domain.rules import Backdating, Bound, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Effective:
+class Effective(NamedTuple):
     """A fact and the instant at which the law lets it act."""
 
     at: datetime
     fact: Fact
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """The stretch during which one agency held the case, by one assignment."""
 
     assignment: int
@@ -39,11 +37,13 @@ class Case:
         effective = [Effective(effective_at(fact, backdating), fact) for fact in unique]
         if len(effective) > 1:
             effective.sort(key=lambda e: (e.at, e.fact.source, e.fact.seq))
-        self.taken_back = _taken_back(effective) if any(f.withdraws is not None for f in unique) else {}
+        withdrawn = [fact for fact in unique if fact.withdraws is not None]
+        self.taken_back = _taken_back(effective) if withdrawn else {}
         if self.taken_back:
             effective = [e for e in effective if (e.fact.source, e.fact.seq) not in self.taken_back]
         self.facts: Sequence[Effective] = effective
-        self.filing = next((e.fact for e in effective if e.fact.kind == SUBMITTED), None)
+        filed = first(effective, (SUBMITTED,))
+        self.filing = filed.fact if filed else None
         self.holdings = _holdings(effective)
         self.agency = self.holdings[-1].agency if self.holdings else None
         self.source_ref = next((e.fact.source_ref for e in effective if e.fact.source_ref), None)
@@ -72,6 +72,14 @@ class Case:
         own = [holding for holding in self.holdings if holding.agency == fact.agency]
         begun = [holding for holding in own if holding.since <= effective.at]
         return begun[-1].assignment if begun else own[0].assignment if own else None
+
+
+def first(facts: Iterable[Effective], kinds: Container[str]) -> Effective | None:
+    """The first fact of one of these kinds. A loop, for it is asked some ten times of every complaint."""
+    for effective in facts:
+        if effective.fact.kind in kinds:
+            return effective
+    return None
 
 
 def _taken_back(effective: Sequence[Effective]) -> dict[tuple[str, int], tuple[Effective, datetime]]:

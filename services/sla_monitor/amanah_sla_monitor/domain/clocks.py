@@ -22,7 +22,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from amanah_sla_monitor.domain.calendars import Calendar, Calendars
-from amanah_sla_monitor.domain.cases import Case, Effective, Holding
+from amanah_sla_monitor.domain.cases import Case, Effective, Holding, first
 from amanah_sla_monitor.domain.counting import Pause, due
 from amanah_sla_monitor.domain.facts import ROUTED, WITHDRAWN, Fact
 from amanah_sla_monitor.domain.rules import Rule, Rules, Unit
@@ -128,12 +128,12 @@ def _deciding(
     """The rule that decides, the calendar it counts by, and the instant of its start."""
     agency = holding.agency if holding else case.agency
     for rule in candidates:
-        start = next((e.at for e in concerning if e.fact.kind in rule.starts), None)
-        if start is None or not rule.applies.covers(case.filing, agency):
+        begun = first(concerning, rule.starts)
+        if begun is None or not rule.applies.covers(case.filing, agency):
             continue
         calendar = calendars.of(rule.calendar, agency if holding else None)
-        if rule.in_force(calendar.local(start).date()):
-            return rule, calendar, start
+        if rule.in_force(calendar.local(begun.at).date()):
+            return rule, calendar, begun.at
     return None
 
 
@@ -188,7 +188,7 @@ def _run(
         if rule.extension and _extended(rule, facts, due_at):
             extension = rule.extension.length
             due_at = due(rule.term, calendar, start, pauses, extension)
-    stop = next((e for e in facts if e.fact.kind in rule.stops), None)
+    stop = first(facts, rule.stops)
     state, ended_at, ended_by = _end(due_at, stop, holding, now)
     if state is State.RUNNING and pauses and pauses[-1].end is None:
         state = State.PAUSED
