@@ -1,23 +1,18 @@
 """`amanah bench`: figures beside a bare loop of the same run, one JSON object a line on stdout."""
 
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
 import cyclopts
-from cyclopts import Parameter
 
 from amanah import project
-
-if TYPE_CHECKING:
-    from amanah.bench.lines import Line
-    from amanah.embedded.stack import Options, Stack
-    from amanah.progress import Progress
+from amanah.commands import bench_whole
+from amanah.commands.bench_run import Json, one, run, say
 
 app = cyclopts.App(name="bench", help="Measure, as a ratio against a bare hand-written loop in the same run.")
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="JSON lines only, without the words for a person.")]
+app.command(bench_whole.pipeline)
+app.command(bench_whole.intake)
+app.command(bench_whole.journey)
+app.command(bench_whole.replay)
+app.command(bench_whole.footprint)
 
 
 @app.command
@@ -33,7 +28,7 @@ def consume(*, events: int = 100_000, rounds: int = 3, json: Json = False) -> No
     """
     from amanah.bench.consume import consume as measure
 
-    _run(lambda stack, progress: _one(measure(stack, events, rounds, progress)), quiet=json)
+    run(lambda stack, progress: one(measure(stack, events, rounds, progress)), quiet=json)
 
 
 @app.command
@@ -49,7 +44,7 @@ def burst(*, deadlines: int = 100_000, rounds: int = 3, json: Json = False) -> N
     """
     from amanah.bench.burst import burst as measure
 
-    _run(lambda stack, progress: _one(measure(stack, deadlines, rounds, progress)), ("sla_monitor",), quiet=json)
+    run(lambda stack, progress: one(measure(stack, deadlines, rounds, progress)), ("sla_monitor",), quiet=json)
 
 
 @app.command
@@ -69,7 +64,7 @@ def idle(*, ten_million: bool = False, deadlines: int = 300, rounds: int = 5, js
     from amanah.bench.idle import idle as measure
 
     sizes = (*SIZES, LARGEST) if ten_million else SIZES
-    _run(
+    run(
         lambda stack, progress: measure(stack, sizes, deadlines, rounds, progress),
         ("sla_monitor",),
         start=False,
@@ -88,8 +83,8 @@ def recalculate(*, clocks: int = 1_000_000, json: Json = False) -> None:
     """
     from amanah.bench.recalculate import recalculate as measure
 
-    _run(
-        lambda stack, progress: _one(measure(stack, clocks, progress)),
+    run(
+        lambda stack, progress: one(measure(stack, clocks, progress)),
         ("sla_monitor",),
         pack="id",
         start=False,
@@ -108,56 +103,19 @@ def calendar(*, rounds: int = 5, json: Json = False) -> None:
     """
     from amanah.bench.calendar import calendar as measure
 
-    _say(measure(project.pack("id"), rounds), quiet=json)
+    say(measure(project.pack("id"), rounds), quiet=json)
 
 
-def _run(
-    measure: "Callable[[Stack, Progress], AsyncIterator[Line]]",
-    services: Sequence[str] = (),
-    *,
-    pack: str = "nyc311",
-    start: bool = True,
-    quiet: bool,
-) -> None:
-    """On servers of its own, with these services, in a directory that is deleted afterwards; `start=False`: the bench starts
-    them itself. Says each line that was measured, also when what came after it failed."""
-    import tempfile
-
-    from amanah.embedded.stack import Options
-    from amanah.progress import shown
-    from amanah.running import run
-
-    project.STATE.mkdir(parents=True, exist_ok=True)
-    options = Options(services=services, start_services=bool(services) and start, sinks=False)
-    lines: list[Line] = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=project.STATE) as data, shown() as progress:
-            run(_measure(Path(data), pack, measure, options, progress, lines))
-    finally:
-        for line in lines:
-            _say(line, quiet=quiet)
-
-
-async def _one(line: "Awaitable[Line]") -> "AsyncIterator[Line]":
-    yield await line
-
-
-def _say(line: "Line", *, quiet: bool) -> None:
-    if not quiet:
-        print(line.words(), file=sys.stderr)
-    print(line.as_json(), flush=True)
-
-
-async def _measure(
-    data: Path,
-    pack: str,
-    measure: "Callable[[Stack, Progress], AsyncIterator[Line]]",
-    options: "Options",
-    progress: "Progress",
-    lines: "list[Line]",
-) -> None:
-    from amanah.embedded.stack import Stack
-
-    async with Stack(data / "stack", project.pack(pack), options, progress) as stack:
-        async for line in measure(stack, progress):
-            lines.append(line)
+@app.command(name="all")
+def every(*, json: Json = False) -> None:
+    """Every bench, one after the other, with sizes that take some minutes in all. For a figure to quote, run it alone."""
+    calendar(rounds=3, json=json)
+    bench_whole.footprint(complaints=1000, starts=2, json=json)
+    bench_whole.intake(seconds=3, rounds=2, json=json)
+    bench_whole.journey(seconds=10, rounds=2, json=json)
+    bench_whole.pipeline(complaints=10_000, rounds=2, json=json)
+    bench_whole.replay(complaints=10_000, rounds=2, json=json)
+    consume(events=30_000, rounds=2, json=json)
+    burst(deadlines=30_000, rounds=2, json=json)
+    idle(deadlines=150, rounds=2, json=json)
+    recalculate(clocks=200_000, json=json)
