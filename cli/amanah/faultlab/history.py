@@ -3,8 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -17,7 +16,8 @@ SYNC_SECONDS = 0.05
 
 
 class History:
-    """An async context manager. A line is written at once and fsynced, with its neighbours, at most 50 ms later."""
+    """An async context manager. Lines are written and fsynced together, every 50 ms, by a thread: whoever measures must not
+    wait for a disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -25,26 +25,30 @@ class History:
         self._ids = count(1)
         self._file = path.open("a")
         self._syncing: asyncio.Task[None] | None = None
+        self._ended = False
 
     async def __aenter__(self) -> Self:
         self._syncing = asyncio.create_task(self._sync())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._ended = True
         if self._syncing is not None:
-            self._syncing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._syncing
-        os.fsync(self._file.fileno())
+            await self._syncing
         self._file.close()
 
     async def _sync(self) -> None:
-        synced = 0
-        while True:
-            if synced < (now := len(self.ops)):
-                await asyncio.to_thread(os.fsync, self._file.fileno())
-                synced = now
+        kept = 0
+        while not self._ended or kept < len(self.ops):
+            if kept < (now := len(self.ops)):
+                await asyncio.to_thread(self._keep, self.ops[kept:now])
+                kept = now
             await asyncio.sleep(SYNC_SECONDS)
+
+    def _keep(self, ops: Sequence[Op]) -> None:
+        self._file.write("".join(json.dumps(asdict(op)) + "\n" for op in ops))
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     def invoke(self, process: str, f: str, value: Mapping[str, Any]) -> int:
         """Something is about to be tried; answers the id by which its outcome is told."""
@@ -61,10 +65,7 @@ class History:
         self._note(process, next(self._ids), kind, f, value)
 
     def _note(self, process: str, op_id: int, kind: str, f: str, value: Mapping[str, Any]) -> None:
-        op = Op(process, op_id, kind, f, dict(value), monotonic_ns(), time())
-        self.ops.append(op)
-        self._file.write(json.dumps(asdict(op)) + "\n")
-        self._file.flush()
+        self.ops.append(Op(process, op_id, kind, f, dict(value), monotonic_ns(), time()))
 
 
 def read(path: Path) -> list[Op]:

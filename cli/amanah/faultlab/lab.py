@@ -4,12 +4,17 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from time import monotonic, time
 from typing import Any
+
+import asyncpg
+import psycopg
+from confluent_kafka import KafkaException
 
 from amanah import project
 from amanah.embedded.services import module
@@ -38,6 +43,10 @@ ENVIRONMENT = {
 }
 """The published schedule of notices lasts for days and a lost notice's rest for a minute: here both are shorter."""
 
+BROKEN = (Fault, OSError, TimeoutError, KafkaException, psycopg.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""After these a run has come to nothing, and the next one is begun."""
+THREADS = 16
+"""For what waits in threads: Kafka's client, and the disks under the history and the receivers' ledgers."""
 Figures = dict[str, Any]
 
 
@@ -159,8 +168,9 @@ async def run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, keep
     above.chmod(0o711)  # under root, PostgreSQL's own user must get through
     try:
         verdict = await _run(nemesis, seed, rate, progress, above)
-    except Fault as broken:
-        verdict = Run(nemesis.id, seed, False, "", (f"the run came to no verdict: {broken}",))
+    except BROKEN as broken:
+        words = f"the run came to no verdict: {type(broken).__name__}: {broken}"
+        verdict = Run(nemesis.id, seed, False, "", (words,))
     if verdict.passed and keep is None:
         shutil.rmtree(above, ignore_errors=True)
     else:
@@ -170,6 +180,7 @@ async def run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, keep
 
 async def _run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, above: Path) -> Run:
     began = monotonic()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     told: dict[str, dict[str, str]] = {}
 
     def command(service: str) -> list[str]:

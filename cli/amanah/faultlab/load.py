@@ -1,14 +1,15 @@
 """The citizens: complaints over HTTP at a steady rate, each insisted upon until it is answered, and what follows from it."""
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from time import time
 from typing import Any
-
-import httpx
+from urllib.parse import urlsplit
 
 from amanah.faultlab.history import History
 from amanah.faultlab.office import Office
@@ -19,16 +20,41 @@ PAUSE_SECONDS = 0.25
 LATER = frozenset({408, 425, 429})
 
 
+NO_ANSWER = (OSError, TimeoutError, EOFError, ValueError)
+"""No connection, none in time, or one that broke off."""
+
+
+class Post:
+    """One request on a connection of its own. A pool of connections, of which hundreds wait while a service is away, takes
+    more time than the requests."""
+
+    def __init__(self, url: str, token: str) -> None:
+        parts = urlsplit(url)
+        self._place = (parts.hostname, parts.port)
+        self._head = f"Host: {parts.netloc}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+
+    async def __call__(self, path: str, key: str, body: Any) -> tuple[int, bytes]:
+        """Status and body. Raises NO_ANSWER."""
+        content = json.dumps(body).encode()
+        fields = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\nIdempotency-Key: {key}\r\n"
+        async with asyncio.timeout(ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(*self._place)
+            try:
+                writer.write(f"POST {path} HTTP/1.1\r\n{self._head}{fields}\r\n".encode() + content)
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"(?i)^content-length: *(\d+)", head, re.MULTILINE)
+                return int(head.split(b" ", 2)[1]), await reader.readexactly(int(length[1]) if length else 0)
+            finally:
+                writer.transport.abort()
+
+
 class Load:
     """`run()` files until `stop()`; then `rest()` returns when everything begun has come to its end."""
 
     def __init__(
         self, plan: Iterator[Planned], rate: float, url: str, token: str, office: Office, history: History
     ) -> None:
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
-        self._http = httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_SECONDS, limits=limits
-        )
+        self._post = Post(url, token)
         self._plan = plan
         self.rate = rate
         self._office = office
@@ -74,7 +100,6 @@ class Load:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        await self._http.aclose()
         return len(left)
 
     def _begin(self, planned: Planned) -> None:
@@ -134,14 +159,12 @@ class Load:
     async def _attempt(self, planned: Planned, due_ms: int | None) -> tuple[str, str | None]:
         """`ok` and the complaint; `fail`: refused for certain; `info`: no answer, or one that does not say."""
         try:
-            answer = await self._http.post(
-                "/complaints", json=_body(planned, due_ms), headers={"Idempotency-Key": planned.key}
-            )
-        except httpx.TransportError:
+            status, body = await self._post("/complaints", planned.key, _body(planned, due_ms))
+        except NO_ANSWER:
             return "info", None
-        if answer.status_code == 201:
-            return "ok", answer.json()["complaint_id"]
-        if answer.status_code < 500 and answer.status_code not in LATER:
+        if status == 201:
+            return "ok", json.loads(body)["complaint_id"]
+        if status < 500 and status not in LATER:
             return "fail", None
         return "info", None
 

@@ -53,7 +53,8 @@ async def _zombie(lab: Lab) -> Figures:
 
 def _owners(kafka: str, group: str) -> list[str]:
     """Which members have partitions now, by their static names."""
-    described = admin(kafka).describe_consumer_groups([group], request_timeout=10)[group].result()
+    client = admin(kafka)  # kept until the answer is there: with it ends what it was asked
+    described = client.describe_consumer_groups([group], request_timeout=10)[group].result()
     if described.state not in (ConsumerGroupState.STABLE, ConsumerGroupState.COMPLETING_REBALANCING):
         return []
     return sorted(str(m.group_instance_id) for m in described.members if m.assignment.topic_partitions)

@@ -85,7 +85,8 @@ def _allow_large(kafka: str) -> None:
     """The topic takes 1 MB; for this run it takes more, or nothing large could ever get there."""
     wanted = ConfigEntry("max.message.bytes", str(3 * LARGE), incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, COMPLAINTS, incremental_configs=[wanted])
-    for future in admin(kafka).incremental_alter_configs([resource]).values():
+    client = admin(kafka)  # kept until the answer is there: with it ends what it was asked
+    for future in client.incremental_alter_configs([resource]).values():
         future.result()
 
 
