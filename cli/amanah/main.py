@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import cyclopts
 
-from amanah.commands import bench, check, contracts, dlq, due, explain, fault, law, replay, topics, up, verify
+from amanah.commands import bench, check, contracts, dlq, due, explain, fault, law, replay, soak, topics, up, verify
 from amanah.fault import Fault
 
 app = cyclopts.App(
@@ -31,6 +31,7 @@ app.command(topics.app)
 app.command(dlq.app)
 app.command(bench.app)
 app.command(fault.app)
+app.command(soak.soak)
 app.command(check.check)
 app.command(check.test)
 app.command(contracts.app)
