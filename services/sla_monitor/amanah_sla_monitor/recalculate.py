@@ -52,16 +52,13 @@ async def check(chassis: Chassis, law: Law) -> None:
 
 async def preview(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
     """What `apply` would say, batch by batch. Changes nothing and holds nobody up."""
-    after = FIRST
-    while True:
+    after: UUID | None = FIRST
+    while after is not None:
         async with chassis.transaction() as tx:
-            facts = await store.unfinished(tx.db, after, BATCH, lock=False)
+            facts, after = await store.unfinished(tx.db, after, BATCH, lock=False)
             told = await store.deadlines(tx.db, facts, lock=False)
             difference = telling.decide(tx, law, facts, told)
-        if not facts:
-            return
         yield Looked(len(facts), tuple(difference.decisions))
-        after = max(facts)
 
 
 async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
@@ -83,7 +80,8 @@ async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
 class Walk:
     """How far the batches have come. One at a time takes the next complaints; what follows they do side by side."""
 
-    after: UUID = FIRST
+    after: UUID | None = FIRST
+    """None: to the end."""
     taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -91,10 +89,9 @@ async def _move(chassis: Chassis, law: Law, walk: Walk) -> Looked | None:
     """The next batch, from its locks to its commit; None when there is none."""
     async with chassis.transaction() as tx:
         async with walk.taking:
-            facts = await store.unfinished(tx.db, walk.after, BATCH, lock=True)
-            walk.after = max(facts, default=walk.after)
-        if not facts:
-            return None
+            if walk.after is None:
+                return None
+            facts, walk.after = await store.unfinished(tx.db, walk.after, BATCH, lock=True)
         told = await store.deadlines(tx.db, facts, lock=True)
         # Until these locks the ticker went on: by an instant from before it said a breach, we would take that back.
         reading = await chassis.clock.read(tx.db)

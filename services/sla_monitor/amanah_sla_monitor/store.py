@@ -359,21 +359,35 @@ async def law_with(db: Connection, parts: Sequence[str]) -> tuple[str, dict[str,
     return None if row is None else (row["fingerprint"], json.loads(row["files"]))
 
 
+WINDOW = 10_000
+LAST_ID = UUID(int=2**128 - 1)
+_WINDOW_END = "select complaint_id from casefile where complaint_id > $1 order by complaint_id offset $2 limit 1"
 _UNFINISHED = """
     select complaint_id, facts from casefile c
     cross join lateral (select count(*) as all, count(*) filter (where d.state in ('running', 'paused')) as open
                         from deadline d where d.complaint_id = c.complaint_id) told
-    where complaint_id > $1 and (told.open > 0 or told.all = 0)
+    where complaint_id > $1 and complaint_id <= $3 and (told.open > 0 or told.all = 0)
     order by complaint_id limit $2
     """
 """By looking for the clocks of each case. Asked whether they exist, the server gathers those of all cases, each time."""
 _UNFINISHED_LOCKED = _UNFINISHED + "for update of c"
 
 
-async def unfinished(db: Connection, after: UUID, limit: int, *, lock: bool) -> dict[UUID, list[Fact]]:
-    """The next complaints, in the order of their ids, with a clock that runs or with none at all, and all their facts."""
-    rows = await db.fetch(_UNFINISHED_LOCKED if lock else _UNFINISHED, after, limit)
-    return {complaint_id: [decode(fact) for fact in json.loads(facts)] for complaint_id, facts in rows}
+class Unfinished(NamedTuple):
+    """Some complaints with a clock that runs or with none at all, and all their facts."""
+
+    facts: dict[UUID, list[Fact]]
+    upto: UUID | None
+    """The last id that was looked at; None: there is none after it."""
+
+
+async def unfinished(db: Connection, after: UUID, limit: int, *, lock: bool) -> Unfinished:
+    """The next of them in the order of their ids. Up to WINDOW complaints are looked at, so that a statement is short also
+    where years of finished ones lie between."""
+    end: UUID | None = await db.fetchval(_WINDOW_END, after, WINDOW)
+    rows = await db.fetch(_UNFINISHED_LOCKED if lock else _UNFINISHED, after, limit, end or LAST_ID)
+    facts = {complaint_id: [decode(fact) for fact in json.loads(known)] for complaint_id, known in rows}
+    return Unfinished(facts, rows[-1][0] if len(rows) == limit else end)
 
 
 async def wake_tickers(db: Connection) -> None:
