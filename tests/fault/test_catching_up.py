@@ -20,11 +20,6 @@ def monitor(embedded: Embedded, tmp_path: Path) -> Iterator[ServiceProcess]:
     process.stop()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the fold says a breach with the first fact that shows it, before the assignment that lies behind it in the same"
-    " batch has been applied: so neither the agency nor its superior is ever told",
-)
 async def test_a_breach_found_while_catching_up_names_the_agency_that_held_the_complaint(
     embedded: Embedded, monitor: ServiceProcess
 ) -> None:

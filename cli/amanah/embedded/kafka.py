@@ -87,7 +87,7 @@ class Kafka:
             return
         shutil.rmtree(logs, ignore_errors=True)  # left by a format that was interrupted
         identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self._settings)]
+        arguments = ["kafka.tools.StorageTool", "format", f"--cluster-id={identity}", "-c", str(self._settings)]
         command = self._java("-Dorg.slf4j.simpleLogger.logFile=System.out", *arguments)
         if await children.run(command, self._log, cwd=self._directory, env=_environment()) != 0:
             raise Fault(f"Kafka's storage could not be formatted: {children.last_words(self._log)}")

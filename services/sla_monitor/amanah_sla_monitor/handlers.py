@@ -136,7 +136,7 @@ async def _apply(batch: Batch[Any], monitor: Monitor, as_fact: Callable[[Deliver
     known = [complaint_id for complaint_id, casefile in casefiles.items() if casefile.known]
     told = await store.deadlines(batch.db, known, lock=True) if known else {}
     facts = {complaint_id: casefiles[complaint_id].facts for complaint_id in new}
-    difference = telling.decide(batch, law, facts, told)
+    difference = telling.decide(batch, law, facts, told, nothing_is_due=not monitor.caught_up.is_set())
     await telling.record(batch, difference, traces)
     await _wake_ticker(batch, monitor, difference.changed)
 

@@ -1,11 +1,12 @@
 """What the handlers, the ticker and the API of one process share, and how a new law comes to them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from amanah_chassis.catching_up import caught_up
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.database import Connection, connection
 from amanah_chassis.errors import TRANSIENT, Misconfigured
@@ -15,6 +16,9 @@ from amanah_sla_monitor.domain import fingerprints
 from amanah_sla_monitor.domain.law import Law
 
 log = logger(__name__)
+
+PATIENCE = 15.0
+"""Seconds for which what has passed may wait, at the start, for what lies unread."""
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Monitor:
     """What the ticker sleeps for; None: it is awake, or sleeps for nothing, and wants to hear of every new instant."""
     looked_at: float = 0.0
     """When the ticker last looked, on the monotonic clock: see `metrics.SCAN_AGE`."""
+    caught_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once all that had been written before this process came has been applied: until then nothing falls due."""
     fingerprint: str = ""
     not_found: str = ""
     """A law that was applied and is not the one of our pack: not looked for again until another one is."""
@@ -57,6 +63,15 @@ async def begin(db: Connection, monitor: Monitor, pack: Path) -> None:
         log.error("the law changed without a new version", extra={"kind": kind, "part": name, "version": version})
     if applied != monitor.fingerprint:
         _not_applied(monitor, applied)
+
+
+async def run_catching_up(monitor: Monitor, chassis: Chassis, topics: Sequence[str]) -> None:
+    """After downtime the answer to a deadline may lie unread beside its filing, and so may who holds the case: whatever has
+    passed meanwhile is said once that has been read, or after PATIENCE. Runs until cancelled."""
+    await caught_up(chassis.settings.kafka, "amanah.sla_monitor", topics, PATIENCE)
+    monitor.caught_up.set()
+    monitor.wake.set()
+    await asyncio.Event().wait()
 
 
 async def run_law(monitor: Monitor, chassis: Chassis) -> None:

@@ -2,17 +2,20 @@
 or a new law, goes this one way."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from amanah_chassis.batch import Transaction
 from amanah_sla_monitor import announce, store
-from amanah_sla_monitor.domain.clocks import CITIZEN, Clock, clocks
+from amanah_sla_monitor.domain.clocks import CITIZEN, Clock, State, clocks
 from amanah_sla_monitor.domain.diff import Decision, Key, Stored, What, diff
 from amanah_sla_monitor.domain.facts import Fact
 from amanah_sla_monitor.domain.gaps import Gap, gaps
 from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.store import Fire
+
+BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 
 Facts = Mapping[UUID, Sequence[Fact]]
 Told = Mapping[UUID, Mapping[Key, Stored]]
@@ -28,12 +31,15 @@ class Difference(NamedTuple):
     """Who has no clock at all, though rules speak of what has happened."""
 
 
-def decide(tx: Transaction, law: Law, facts: Facts, told: Told) -> Difference:
-    """By all facts of these complaints, and as time is settled."""
+def decide(tx: Transaction, law: Law, facts: Facts, told: Told, *, nothing_is_due: bool = False) -> Difference:
+    """By all facts of these complaints, and as time is settled. `nothing_is_due`: what has passed is left to the ticker,
+    since more facts of the past are still to come; of a breach that has been said, the truth is told at once."""
     found = Difference([], [], [])
     for complaint_id, known in facts.items():
-        folded = clocks(known, law.rules, law.calendars, tx.settled)
-        difference = diff(told.get(complaint_id, {}), folded, tx.settled, law.offices)
+        before = told.get(complaint_id, {})
+        patient = nothing_is_due and all(row.state is not State.BREACHED for row in before.values())
+        folded = clocks(known, law.rules, law.calendars, BEFORE_ALL if patient else tx.settled)
+        difference = diff(before, folded, tx.settled, law.offices)
         found.decisions.extend((complaint_id, decision) for decision in difference.decisions)
         found.changed.extend((complaint_id, row) for row in difference.changed)
         if _may_lack(law, known, folded):

@@ -31,6 +31,7 @@ async def run_ticker(monitor: Monitor, chassis: Chassis) -> None:
     """Runs until cancelled; waits out a database that is away."""
     metrics.SCAN_AGE.set_function(lambda: monotonic() - monitor.looked_at)
     pause = 0.05
+    await monitor.caught_up.wait()
     while True:
         try:
             async with _listening(monitor, chassis) as nudges:

@@ -1,0 +1,56 @@
+"""Whether a consumer group has applied what had been written before it came back.
+
+Whoever says things by the clock asks this first: what it would say in the meantime, it would say without knowing what lies
+unread.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from amanah_chassis.logs import logger
+
+log = logger(__name__)
+
+PAUSE = 0.1
+
+
+async def caught_up(bootstrap: str, group: str, topics: Sequence[str], patience: float) -> bool:
+    """Returns True once the group has applied all that lies in these topics now; False when Kafka is away, or after
+    `patience` seconds: to wait for ever for what cannot be read would be worse."""
+    try:
+        async with asyncio.timeout(patience), AsyncExitStack() as closing:
+            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+            closing.push_async_callback(admin.close)
+            await admin.start()
+            ends = await _ends(bootstrap, await _partitions(admin, topics))
+            while not await _applied(admin, group, ends):
+                await asyncio.sleep(PAUSE)
+            return True
+    except (KafkaError, OSError, TimeoutError) as away:
+        log.warning("not known to have caught up", extra={"group": group, "error": type(away).__name__})
+        return False
+
+
+async def _partitions(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> list[TopicPartition]:
+    described = await admin.describe_topics(list(topics))
+    return [TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]]
+
+
+async def _ends(bootstrap: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    try:
+        await reader.start()
+        ends: dict[TopicPartition, int] = await reader.end_offsets(partitions)
+        return ends
+    finally:
+        await reader.stop()
+
+
+async def _applied(admin: AIOKafkaAdminClient, group: str, ends: dict[TopicPartition, int]) -> bool:
+    committed = await admin.list_consumer_group_offsets(group)
+    return all(end == 0 or (at in committed and committed[at].offset >= end) for at, end in ends.items())
