@@ -143,7 +143,7 @@ writable = (st.sampled_from([*NASTY, *ODD]) | values | st.dates()).filter(lambda
 hows = st.sampled_from(["replace", "replace", "replace", "remove", "double"])
 
 
-@tiers(150, 10_000)
+@tiers(100, 2_000)
 def test_one_entry_changed(examples: int, tmp_path: Path) -> None:
     def check(change: Change) -> None:
         try:
@@ -180,7 +180,7 @@ by = (
 )
 
 
-@tiers(150, 10_000)
+@tiers(100, 2_000)
 def test_bytes_changed(examples: int, tmp_path: Path) -> None:
     tears = st.builds(Tear, st.sampled_from([*SOURCE]), st.integers(0, 1000), st.integers(0, 30), by)
     tried("packs, bytes changed", examples, tears, lambda tear: loads(tmp_path, tear.name, torn(tear)) and None)
@@ -216,6 +216,7 @@ def test_the_pack_is_sound_before_it_is_changed(tmp_path: Path) -> None:
         ),
         ("calendars.yaml", "default: office", "holiday_list: {}", "unknown field: holiday_list"),
         ("rules.yaml", '"15:00"', '"15:00+08:00"', "rule R-1: counting.cut_off"),
+        ("rules.yaml", "after: 2", "after: 3700000, unit: calendar_day", "rule R-1: escalations.0.after"),
         ("agencies.yaml", "superior: b", "superior: [b]", "agencies.yaml: agency a: superior: a word is expected"),
         ("agencies.yaml", "calendar: office", "calendar: {}", ""),
         ("agencies.yaml", "calendar: office", "calendar: {a: 1}", "agency a: calendar: a word is expected"),

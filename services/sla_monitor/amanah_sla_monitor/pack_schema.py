@@ -11,6 +11,8 @@ from amanah_sla_monitor.domain.facts import KINDS, SUBMITTED
 from amanah_sla_monitor.domain.offices import Seat
 from amanah_sla_monitor.domain.rules import Basis, Bound, CutOff, DueAt, Roll, Unit
 
+LONGEST = 100_000
+"""No term has more of its unit: what is counted stays a date that can be written."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -86,11 +88,11 @@ class CountingEntry(_Strict):
 class PauseEntry(_Strict):
     start: list[FactKind] = Field(min_length=1)
     end: list[FactKind] = Field(min_length=1)
-    budget: Annotated[int, Field(ge=0)] | None = None
+    budget: Annotated[int, Field(ge=0, le=LONGEST)] | None = None
 
 
 class ExtensionEntry(_Strict):
-    length: Annotated[int, Field(ge=1)]
+    length: Annotated[int, Field(ge=1, le=LONGEST)]
     facts: list[FactKind] = []
     article: str | None = None
     in_writing: bool = True
@@ -119,7 +121,7 @@ class ThresholdEntry(_Strict):
 class EscalationEntry(_Strict):
     level: Annotated[int, Field(ge=1)]
     role: Word
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[int, Field(ge=0, le=LONGEST)] = 0
     unit: Literal[Unit.WORKING_DAY, Unit.CALENDAR_DAY, Unit.HOUR] = Unit.WORKING_DAY
 
 
@@ -143,7 +145,7 @@ class RuleEntry(_Strict):
     stage: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
     bound_to: Bound
     unit: Unit
-    length: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    length: Annotated[int, Field(ge=1, le=LONGEST)] | None = None
     start: list[FactKind] = Field(min_length=1)
     stop: list[FactKind] = Field(min_length=1)
     law: Annotated[str, Field(min_length=3)]
