@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Generic, TypeVar
 
 import asyncpg
@@ -205,11 +206,11 @@ def _rules(service: Service[Any], settings: ChassisSettings) -> list[Rule]:
 
 async def _housekeeping(chassis: Chassis, consumer: Consumer) -> None:
     """Sweeps parked records and brings the gauges up to date, every second; waits out a database that is away."""
-    while True:
+    for second in count(1):
         try:
             await consumer.sweep()
             await _measure(chassis)
-            garbage.sweep()
+            garbage.sweep(second)
         except TRANSIENT as error:
             log.warning("housekeeping waits", extra={"error": type(error).__name__})
         await asyncio.sleep(1)
