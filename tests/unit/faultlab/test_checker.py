@@ -260,6 +260,13 @@ def test_missed_notification_of_a_breach(target: str) -> None:
     assert world.names() == ["missed-notification"]
 
 
+def test_while_notices_wait_nobody_is_missed_yet_and_the_run_is_stuck() -> None:
+    world = breached()
+    world.notices = []
+    world.rows = replace(world.rows, waiting_notices=4)
+    assert world.names() == ["stuck"]
+
+
 def test_missed_notification_of_an_answer() -> None:
     world = resolved(DUE - 500, DUE)
     world.notices = [notice for notice in world.notices if notice.about != "case.resolved.v1"]

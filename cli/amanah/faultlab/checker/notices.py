@@ -17,7 +17,10 @@ def offices(agency: str) -> set[str]:
 
 
 def told(e: Evidence) -> Iterator[Anomaly]:
-    """Whoever must know was told, or the notifier said that it could not, of a recipient that had refused for good."""
+    """Whoever must know was told, or the notifier said that it could not, of a recipient that had refused for good. While
+    notices wait nobody is missed yet: the run is stuck, and that is said."""
+    if e.rows.waiting_notices:
+        return
     heard = {(notice.complaint_id, notice.about, notice.target) for notice in e.notices}
     given_up = _given_up(e)
     for complaint, kind, target in _wanted(e):
