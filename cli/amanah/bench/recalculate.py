@@ -109,6 +109,8 @@ async def recalculate(stack: Stack, clocks: int, progress: Progress) -> Line:
         said = await asyncio.to_thread(_read, stack.kafka, since)
     progress.step("The bare loop")
     bare_seconds = await recalculate_bare.run(stack.admin_dsn(COPY), dates(kinds, new, begin))
+    async with _connected(stack.admin_dsn()) as db:
+        await db.execute(f"drop database {COPY}")
     return recalculate_line(
         running,
         measured.work,
@@ -249,6 +251,8 @@ async def _apply(
     answer = log.read_text()
     moved = json.loads(answer[answer.index("{\n") :])["moved"]
     meanwhile = [one for one in singles if began <= begin + timedelta(milliseconds=one.due_ms) <= ended]
+    if not meanwhile:
+        raise Fault("The machine was too slow to set this up: all single deadlines fell due before the work began.")
     return Measured(Work(seconds, cpu_seconds, moved, rss_mb), began, meanwhile, begin)
 
 
