@@ -43,7 +43,7 @@ def test_a_request_says_how_long_its_body_is() -> None:
 
 
 def seen(filings: int, p99_ms: float, cpu_seconds: float = 0.5) -> Round:
-    return Round(Seen(filings, 10, 2.0, 4.0, p99_ms, cpu_seconds), 0.9)
+    return Round(Seen(filings, 0, 2.0, 4.0, p99_ms, cpu_seconds), 0.9, 0.3)
 
 
 def test_the_ratio_is_that_of_the_same_rounds_and_times_are_medians() -> None:
@@ -53,5 +53,6 @@ def test_the_ratio_is_that_of_the_same_rounds_and_times_are_medians() -> None:
     assert (line["figure"], line["bare"], line["ratio"]) == (1000, 2000, 0.5)
     assert (line["clients"], line["p99_ms"], line["bare_p99_ms"]) == (32, 9.0, 5.0)
     assert (line["generator_share"], line["generator_most"]) == (0.25, 4000)
+    assert line["cpu_us"] == {"endpoint": 450, "postgres": 150}
     assert (line["peer"], line["peer_ratio"]) == (36, 27.8)
     assert (line["rss_mb"], line["load"]) == (90.0, 1.5)

@@ -29,7 +29,7 @@ def went(at_agency: float, clocks: float) -> pipeline.Round:
 def test_a_pipeline_takes_as_long_as_its_slower_end() -> None:
     line = json.loads(pipeline.pipeline_line(1000, [went(1.0, 2.0)], [went(1.0, 0.5)], 0.5).as_json())
     assert (line["figure"], line["bare"], line["ratio"]) == (500, 1000, 0.5)
-    assert line["shares"] == {"routing": 0.4, "sla_monitor": 0.8}
+    assert line["cpu_us"] == {"routing": 400, "sla_monitor": 800}
 
 
 def test_the_row_that_a_pipeline_begins_with_is_an_event_of_intake() -> None:

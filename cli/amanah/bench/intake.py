@@ -30,10 +30,15 @@ once, not in this run."""
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What the generator saw, and what the process that it filed with used of one core."""
+    """What the generator saw; seconds on a core of the process that it filed with, and of PostgreSQL where it is ours."""
 
     seen: Seen
-    share: float
+    cpu: float
+    postgres: float | None
+
+    def each_us(self, seconds: float) -> float:
+        """Microseconds for each filing, those of the warm-up included."""
+        return seconds / (self.seen.filings + self.seen.warm_up) * 1e6
 
 
 async def intake(stack: Stack, seconds: float, rounds: int, progress: Progress) -> AsyncIterator[Line]:
@@ -51,9 +56,9 @@ async def intake(stack: Stack, seconds: float, rounds: int, progress: Progress) 
             ours, bare = [], []
             for number in range(rounds):
                 progress.step(f"Round {number + 1} of {rounds}: {clients} clients file for {seconds:g} s")
-                ours.append(await _round(stack.ports["intake"], clients, seconds, service))
+                ours.append(await _round(stack, stack.ports["intake"], clients, seconds, service))
                 progress.step(f"Round {number + 1} of {rounds}: the bare endpoint")
-                bare.append(await _round(port, clients, seconds, endpoint))
+                bare.append(await _round(stack, port, clients, seconds, endpoint))
             filed[0].extend(ours)
             filed[1].extend(bare)
             await _account(stack.dsn("intake"), "intake_complaint", filed[0])
@@ -61,11 +66,18 @@ async def intake(stack: Stack, seconds: float, rounds: int, progress: Progress) 
             yield intake_line(clients, ours, bare, memory([service])[0], began_with)
 
 
-async def _round(port: int, clients: int, seconds: float, server: psutil.Process) -> Round:
-    with cpu([server]) as used:
+async def _round(stack: Stack, port: int, clients: int, seconds: float, server: psutil.Process) -> Round:
+    database = _postgres(stack)
+    with cpu([server]) as used, cpu(database, below=True) as used_by_postgres:
         found = await answer_of(python("amanah.bench.http_load", port, clients, seconds))
-    seen = Seen(**found)
-    return Round(seen, used.share)
+    return Round(Seen(**found), used.seconds, used_by_postgres.seconds if database else None)
+
+
+def _postgres(stack: Stack) -> list[psutil.Process]:
+    try:
+        return [psutil.Process(stack.pid("postgres"))]
+    except KeyError:
+        return []
 
 
 async def _account(dsn: str, table: str, rounds: Sequence[Round]) -> None:
@@ -90,7 +102,8 @@ def intake_line(clients: int, ours: Sequence[Round], bare: Sequence[Round], rss_
         p99_ms=_middle([one.seen.p99_ms for one in ours]),
         bare_p50_ms=_middle([one.seen.p50_ms for one in bare]),
         bare_p99_ms=_middle([one.seen.p99_ms for one in bare]),
-        service_share=_middle([one.share for one in ours]),
+        cpu_us=_used(ours),
+        bare_cpu_us=_used(bare),
         generator_share=_middle(used),
         generator_most=round(median(most)),
         peer=PEER[clients],
@@ -99,6 +112,13 @@ def intake_line(clients: int, ours: Sequence[Round], bare: Sequence[Round], rss_
         load=began_with,
     )
     return replace(found, about=f"{clients} clients")
+
+
+def _used(rounds: Sequence[Round]) -> dict[str, int]:
+    """Microseconds on a core for each filing. A busy machine makes everything slower, but this hardly more."""
+    found = {"endpoint": round(median(one.each_us(one.cpu) for one in rounds))}
+    servers = [one.each_us(one.postgres) for one in rounds if one.postgres is not None]
+    return found | ({"postgres": round(median(servers))} if servers else {})
 
 
 def _middle(values: Sequence[float]) -> float:

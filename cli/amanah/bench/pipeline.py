@@ -24,7 +24,7 @@ from uuid_utils.compat import uuid7
 
 from amanah.bench import arrivals
 from amanah.bench.lines import Line, line, load
-from amanah.bench.processes import connected, cpu, memory, python, running, tree, until_ready
+from amanah.bench.processes import connected, cpu, memory, python, running, until_ready
 from amanah.embedded import topics
 from amanah.embedded.services import module
 from amanah.embedded.stack import Stack
@@ -51,12 +51,12 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Seconds from the commit to the last record on an agency's topic and to the last clock; what of one core was used by
-    each process, and the memory of all."""
+    """Seconds from the commit to the last record on an agency's topic and to the last clock; seconds on a core of each
+    process and of the servers; the memory of all processes."""
 
     at_agency: float
     clocks: float
-    shares: Mapping[str, float]
+    cpu: Mapping[str, float]
     rss_mb: float
 
     @property
@@ -87,15 +87,16 @@ def pipeline_line(complaints: int, ours: Sequence[Round], bare: Sequence[Round],
         clocks_seconds=round(median(one.clocks for one in ours), 2),
         bare_at_agency_seconds=round(median(one.at_agency for one in bare), 2),
         bare_clocks_seconds=round(median(one.clocks for one in bare), 2),
-        shares=_shares(ours),
-        bare_shares=_shares(bare),
+        cpu_us=_of_each(complaints, ours),
+        bare_cpu_us=_of_each(complaints, bare),
         rss_mb=round(median(one.rss_mb for one in ours), 1),
         load=began_with,
     )
 
 
-def _shares(rounds: Sequence[Round]) -> dict[str, float]:
-    return {name: round(median(one.shares[name] for one in rounds), 2) for name in rounds[0].shares}
+def _of_each(complaints: int, rounds: Sequence[Round]) -> dict[str, int]:
+    """Microseconds on a core for each complaint. A busy machine makes everything slower, but this hardly more."""
+    return {name: round(median(one.cpu[name] for one in rounds) / complaints * 1e6) for name in rounds[0].cpu}
 
 
 # -- the two ways --------------------------------------------------------------------------------------------------------
@@ -164,14 +165,16 @@ async def _measure(stack: Stack, way: Way, complaints: int, start: Start) -> Rou
         await _until_clocks(watched, WARM_UP)
         reader = await asyncio.to_thread(arrivals.at_the_end, stack.kafka, way.prefix, codes)
         with ExitStack() as opened:
-            used = {name: opened.enter_context(cpu(some)) for name, some in _parts(stack, processes).items()}
+            used = {
+                name: opened.enter_context(cpu(some, below=True)) for name, some in _parts(stack, processes).items()
+            }
             ids, committed = await _commit(way, codes, complaints)
             await _until_clocks(watched, WARM_UP + complaints)
             clocks = (datetime.now(UTC) - committed).total_seconds()
         last_ms = max((await asyncio.to_thread(arrivals.read, reader, ids)).values())
         resident = memory(processes.values())[0]
     return Round(
-        last_ms / 1000 - committed.timestamp(), clocks, {name: one.share for name, one in used.items()}, resident
+        last_ms / 1000 - committed.timestamp(), clocks, {name: one.seconds for name, one in used.items()}, resident
     )
 
 
@@ -180,7 +183,7 @@ def _parts(stack: Stack, processes: Processes) -> dict[str, list[psutil.Process]
     parts = {name: [process] for name, process in processes.items()}
     for server in ("postgres", "kafka"):
         with suppress(KeyError):
-            parts[server] = tree(stack.pid(server))
+            parts[server] = [psutil.Process(stack.pid(server))]
     return parts
 
 

@@ -58,6 +58,14 @@ async def until_ready(stack: Stack, name: str, port: int) -> None:
         raise Fault(f"{name} does not answer. Its last words: {children.last_words(stack.log(name))}") from None
 
 
+def require_alive(stack: Stack, name: str, process: psutil.Process) -> None:
+    """Fault with the last words of a process that has ended: nothing that is waited for will come."""
+    with suppress(psutil.NoSuchProcess):
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return
+    raise Fault(f"{name} has ended. Its last words: {children.last_words(stack.log(name))}")
+
+
 async def answer_of(program: Sequence[str]) -> dict[str, Any]:
     """Runs a process to its end; what it printed, one JSON object."""
     process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
@@ -89,22 +97,24 @@ class Used:
 
 
 @contextmanager
-def cpu(processes: Iterable[psutil.Process]) -> Iterator[Used]:
-    """Filled in at the end."""
+def cpu(processes: Iterable[psutil.Process], *, below: bool = False) -> Iterator[Used]:
+    """Filled in at the end. `below`: and those under them, also what starts meanwhile; what ends meanwhile is lost."""
     watched = list(processes)
     used = Used()
-    before, began = cpu_seconds(watched), time.monotonic()
+    before, began = _cpu_seconds(watched, below), time.monotonic()
     yield used
-    used.seconds = cpu_seconds(watched) - before
+    after = _cpu_seconds(watched, below)
+    used.seconds = sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
     used.share = used.seconds / (time.monotonic() - began)
 
 
-def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    total = 0.0
+def _cpu_seconds(processes: Iterable[psutil.Process], below: bool) -> dict[int, float]:
+    found: dict[int, float] = {}
     for process in processes:
-        with suppress(psutil.Error):
-            total += sum(process.cpu_times()[:2])
-    return total
+        for one in tree(process.pid) if below else [process]:
+            with suppress(psutil.Error):
+                found[one.pid] = sum(one.cpu_times()[:2])
+    return found
 
 
 def tree(pid: int) -> list[psutil.Process]:

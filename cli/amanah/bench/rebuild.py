@@ -21,7 +21,7 @@ import psutil
 
 from amanah.bench import life
 from amanah.bench.lines import Line, line, load
-from amanah.bench.processes import connected, cpu, memory, python, running, tree
+from amanah.bench.processes import connected, cpu, memory, python, require_alive, running
 from amanah.embedded import topics
 from amanah.embedded.services import module
 from amanah.embedded.stack import Stack
@@ -100,7 +100,7 @@ async def _ours(stack: Stack, name: str, complaints: int) -> Round:
     database = await _empty(stack, name)
     told = stack.environment(SERVICE) | {"AMANAH_DATABASE": database, "AMANAH_RECONCILE_SECONDS": "86400"}
     async with running(stack, name, module(SERVICE), told) as process:
-        return await _until_rebuilt(stack, database, complaints, process)
+        return await _until_rebuilt(stack, database, complaints, process, name)
 
 
 async def _bare(stack: Stack, prefix: str, complaints: int) -> Round:
@@ -114,7 +114,7 @@ async def _bare(stack: Stack, prefix: str, complaints: int) -> Round:
     )
     told = os.environ | {"AMANAH_DATABASE": database, "AMANAH_KAFKA": stack.kafka}
     async with running(stack, prefix, python("amanah.bench.pipeline_bare", "watch", "amanah", prefix), told) as process:
-        return await _until_rebuilt(stack, database, complaints, process)
+        return await _until_rebuilt(stack, database, complaints, process, prefix)
 
 
 async def _empty(stack: Stack, name: str) -> str:
@@ -129,17 +129,19 @@ def _forget(kafka: str) -> None:
     deleted[GROUP].result(timeout=2 * GROUP_PATIENCE)
 
 
-async def _until_rebuilt(stack: Stack, database: str, complaints: int, process: psutil.Process) -> Round:
+async def _until_rebuilt(stack: Stack, database: str, complaints: int, process: psutil.Process, name: str) -> Round:
     """From the first look that finds something applied to the one that finds all."""
     expected = complaints * EVENTS_OF_A_COMPLAINT
     async with connected(database) as db:
         while not (before := await _applied(db)):
+            require_alive(stack, name, process)
             await asyncio.sleep(LOOK / 5)
         began = datetime.now(UTC)
         with ExitStack() as measured:
-            used = [measured.enter_context(cpu(part)) for part in _parts(stack, process)]
+            used = [measured.enter_context(cpu([part], below=True)) for part in _parts(stack, process)]
             async with asyncio.timeout(PATIENCE):
                 while (applied := await _applied(db)) < expected:
+                    require_alive(stack, name, process)
                     await asyncio.sleep(LOOK)
             seconds = (datetime.now(UTC) - began).total_seconds()
         met = await db.fetchval("select count(*) from deadline where state = 'met'")
@@ -154,8 +156,8 @@ async def _applied(db: asyncpg.Connection) -> int:
     return int(await db.fetchval("select coalesce(sum(seq), 0) from chassis_position"))
 
 
-def _parts(stack: Stack, process: psutil.Process) -> list[list[psutil.Process]]:
+def _parts(stack: Stack, process: psutil.Process) -> list[psutil.Process]:
     try:
-        return [[process], tree(stack.pid("postgres")), tree(stack.pid("kafka"))]
+        return [process, psutil.Process(stack.pid("postgres")), psutil.Process(stack.pid("kafka"))]
     except KeyError:
         raise Fault("This bench measures servers of its own: unset AMANAH_POSTGRES and AMANAH_KAFKA.") from None
