@@ -80,7 +80,8 @@ def tell(done: "Soaked") -> None:
         )
     out.print(table)
     struck = ", ".join(f"{what} {times}" for what, times in sorted(done.disturbances.items()))
-    out.print(f"{done.complaints:,} complaints in {done.minutes:g} min; {struck}", markup=False)
+    pace = f"{done.complaints / done.minutes / 60:.1f} of {done.rate:g} a second, load {done.load[0]:g} to {done.load[1]:g}"
+    out.print(f"{done.complaints:,} complaints in {done.minutes:g} min ({pace}); {struck}", markup=False)
     out.print(
         f"slowest answer {done.slowest:.1f} s; at rest {done.drained:.1f} s after the last deadline", markup=False
     )
