@@ -37,14 +37,22 @@ def decide(tx: Transaction, law: Law, facts: Facts, told: Told, *, nothing_is_du
     found = Difference([], [], [])
     for complaint_id, known in facts.items():
         before = told.get(complaint_id, {})
-        patient = nothing_is_due and all(row.state is not State.BREACHED for row in before.values())
-        folded = clocks(known, law.rules, law.calendars, BEFORE_ALL if patient else tx.settled)
+        folded = clocks(known, law.rules, law.calendars, _instant(tx, before, nothing_is_due))
         difference = diff(before, folded, tx.settled, law.offices)
         found.decisions.extend((complaint_id, decision) for decision in difference.decisions)
         found.changed.extend((complaint_id, row) for row in difference.changed)
         if _may_lack(law, known, folded):
             found.gaps.extend((complaint_id, gap) for gap in gaps(known, law.rules, law.calendars))
     return found
+
+
+def _instant(tx: Transaction, before: Mapping[Key, Stored], nothing_is_due: bool) -> datetime:
+    """At which the clocks of a complaint are folded: never before a breach that has been said. The ticker may have said it
+    after this transaction read the clock and before it locked the rows; it is not taken back for that."""
+    said = [row.due_at for row in before.values() if row.state is State.BREACHED and row.due_at]
+    if said:
+        return max(tx.settled, *said)
+    return BEFORE_ALL if nothing_is_due else tx.settled
 
 
 def _may_lack(law: Law, known: Sequence[Fact], folded: Sequence[Clock]) -> bool:

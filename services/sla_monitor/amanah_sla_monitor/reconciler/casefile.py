@@ -132,9 +132,12 @@ def _state(
 
 
 def _known(law: Law, facts: Iterable[Mapping[str, Any]]) -> list[Known]:
-    """Each fact once, in the order of the instants from which they count."""
+    """Each fact once, in the order of the instants from which they count. What its own source took back never was, whenever
+    that came; only filings and assignments are not taken back."""
     once = {(fact["source"], fact["seq"]): fact for fact in facts}
-    return sorted((Known(_counts_from(law, fact), fact) for fact in once.values()), key=_order)
+    never = {(fact["source"], fact["withdraws"]) for fact in once.values() if fact.get("withdraws") is not None}
+    stand = [fact for key, fact in once.items() if key not in never or fact["kind"] in (SUBMITTED, ROUTED)]
+    return sorted((Known(_counts_from(law, fact), fact) for fact in stand), key=_order)
 
 
 def _order(known: Known) -> tuple[datetime, str, int]:
