@@ -18,8 +18,9 @@ CHUNK = 65_536
 
 @dataclass
 class Wire:
-    """An async context manager: listens on a port of its own on loopback. Set `cut` to drop answers; `mend()` ends that and
-    breaks the connections that lost one, as a network that comes back does."""
+    """An async context manager: listens on a port of its own on loopback. While `cut` is set, the answer to each COMMIT is
+    dropped and all that follows on its connection; `mend()` ends that and breaks the connections that lost one, as a network
+    that comes back does. Cut at any answer, a client would never come as far as its COMMIT."""
 
     dsn: str
     """Of the server itself, by its Unix socket."""
@@ -27,7 +28,7 @@ class Wire:
     swallowed: int = 0
     """Bytes of answers that were dropped."""
     commits: int = 0
-    """COMMITs that went through while answers were dropped."""
+    """COMMITs that went through and whose answers were dropped."""
     _hurt: set[asyncio.StreamWriter] = field(default_factory=set)
     _server: asyncio.Server | None = None
 
@@ -62,24 +63,26 @@ class Wire:
         with suppress(OSError):
             answers, statements = await asyncio.open_unix_connection(socket)
             try:
-                await asyncio.gather(self._there(reader, statements), self._back(answers, writer))
+                await asyncio.gather(self._there(reader, statements, writer), self._back(answers, writer))
             finally:
                 statements.close()
                 writer.close()
 
-    async def _there(self, reader: asyncio.StreamReader, statements: asyncio.StreamWriter) -> None:
+    async def _there(
+        self, reader: asyncio.StreamReader, statements: asyncio.StreamWriter, writer: asyncio.StreamWriter
+    ) -> None:
         while data := await reader.read(CHUNK):
-            if self.cut:
-                self.commits += data.count(b"COMMIT")
+            if self.cut and b"COMMIT" in data:
+                self.commits += 1
+                self._hurt.add(writer)
             statements.write(data)
             await statements.drain()
         statements.close()
 
     async def _back(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await answers.read(CHUNK):
-            if self.cut or writer in self._hurt:
+            if writer in self._hurt:
                 self.swallowed += len(data)
-                self._hurt.add(writer)
             else:
                 writer.write(data)
                 await writer.drain()

@@ -60,11 +60,13 @@ async def test_cut_what_is_said_arrives_and_no_answer_comes_back() -> None:
     async with echo() as wire:
         reader, writer = await connected(wire)
         wire.cut = True
+        writer.write(b"BEGIN")
+        assert await reader.read(10) == b"BEGIN"
         writer.write(b"COMMIT")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await reader.read(10)
-        assert HEARD == [b"COMMIT"]
+        assert HEARD == [b"BEGIN", b"COMMIT"]
         assert (wire.swallowed, wire.commits) == (6, 1)
         wire.mend()
         assert await ended(reader)

@@ -173,7 +173,7 @@ def _unheard(traces: Traces) -> Proof:
                 unheard.add(op.value["source_ref"])
     f = traces.figures
     words = (
-        f"{f['swallowed']} bytes of answers dropped, {f['commits']} COMMITs among what was answered so;"
+        f"the answers to {f['commits']} COMMITs dropped ({f['swallowed']} bytes);"
         f" {len(unheard)} filings were kept and got no answer"
     )
     return Proof(bool(f["swallowed"] and f["commits"] and unheard), words)
@@ -184,7 +184,7 @@ FAULTS = (
     Nemesis(
         id="F10",
         title="PostgreSQL's answers to intake are lost",
-        does="A proxy between intake and PostgreSQL passes statements on and drops answers, twice for 5 s.",
+        does="A proxy between intake and PostgreSQL passes statements on and drops the answers to COMMITs, twice for 5 s.",
         proven_by="COMMITs that went through unanswered, and filings that were kept and got no answer",
         strike=_CUT.strike,
         proof=_unheard,
