@@ -60,7 +60,7 @@ class Wire:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         options = parse_qs(urlsplit(self.dsn).query)
         socket = f"{options['host'][0]}/.s.PGSQL.{options['port'][0]}"
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):  # the wire is being taken down
             answers, statements = await asyncio.open_unix_connection(socket)
             try:
                 await asyncio.gather(self._there(reader, statements, writer), self._back(answers, writer))
