@@ -19,7 +19,7 @@ from amanah_chassis.guard import bearer
 from amanah_chassis.problems import Problem
 from amanah_intake import metrics, vaultroom
 from amanah_intake.domain.form import Form
-from amanah_intake.filing import Caller, Intake, file
+from amanah_intake.filing import Caller, Desk, Intake
 from amanah_intake.following import Followed, follow
 from amanah_intake.openapi import FILING, describe
 
@@ -44,13 +44,15 @@ def make_api(intake: Intake, chassis: Chassis) -> FastAPI:
 
 
 def _add_filing(app: FastAPI, intake: Intake, chassis: Chassis, service: bytes) -> None:
+    desk = Desk(intake, chassis)
+
     @app.post("/complaints", status_code=201, openapi_extra=FILING)
     async def file_complaint(request: Request) -> Response:
         try:
             caller = _caller(request, service)
             form = parsed(await _body(request))
             with telemetry.span("POST /complaints", request.headers.get("traceparent")) as onward:
-                answer = await file(intake, chassis, form, caller, onward)
+                answer = await desk.file(form, caller, onward)
         except Problem as refused:
             metrics.REJECTED.labels(refused.kind).inc()
             raise

@@ -1,8 +1,11 @@
 """The act of filing: check, seal, store and announce a complaint in one commit, or answer as before."""
 
 import json
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -16,6 +19,7 @@ from amanah_intake import metrics, store
 from amanah_intake.domain import tracking
 from amanah_intake.domain.form import Form, faults, unentitled
 from amanah_intake.pack import IntakePack
+from amanah_intake.together import Together
 from amanah_intake.vault import ANSWER, IDENTITY, NARRATIVE, Vault
 
 _FINGERPRINT_LENGTH = 64
@@ -49,17 +53,56 @@ class Answer:
     repeated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An accepted form on its way into a commit."""
+
+    form: Form
+    caller: Caller
+    traceparent: str | None
+
+
+Outcome = Answer | Problem | None
+"""None: file again."""
+
+
+class Desk:
+    """Where filings over HTTP come in: those that arrive while others are being committed share the next commit."""
+
+    def __init__(self, intake: Intake, chassis: Chassis) -> None:
+        self._intake = intake
+        self._commit: Together[Asked, Answer | None] = Together(partial(_file_together, intake, chassis))
+
+    async def file(self, form: Form, caller: Caller, traceparent: str | None) -> Answer:
+        """As `file`."""
+        return await _insist(self._intake, form, caller, traceparent, self._commit)
+
+
 async def file(intake: Intake, chassis: Chassis, form: Form, caller: Caller, traceparent: str | None) -> Answer:
-    """Answers only after COMMIT. Raises Problem: 403 or 422 naming the fields, 410 when the complaint was erased."""
-    form = accepted(intake, form, caller.trusted)
+    """One filing by itself. Answers only after COMMIT. Raises Problem: 403 or 422 naming the fields, 410 when the complaint
+    was erased."""
+
+    async def alone(asked: Asked) -> Answer | None:
+        [outcome] = await _file_together(intake, chassis, [asked])
+        if isinstance(outcome, Problem):
+            raise outcome
+        return outcome
+
+    return await _insist(intake, form, caller, traceparent, alone)
+
+
+async def _insist(
+    intake: Intake,
+    form: Form,
+    caller: Caller,
+    traceparent: str | None,
+    commit: Callable[[Asked], Awaitable[Answer | None]],
+) -> Answer:
+    asked = Asked(accepted(intake, form, caller.trusted), caller, traceparent)
     for _ in range(_TRIES):
-        try:
-            async with chassis.transaction() as tx:
-                answer = await _file_once(intake, tx, form, caller, traceparent)
-        except store.TrackingCodeTaken:
-            continue
+        answer = await commit(asked)
         if answer is not None:
-            (metrics.REPEATED if answer.repeated else metrics.ACCEPTED.labels(form.channel.value)).inc()
+            (metrics.REPEATED if answer.repeated else metrics.ACCEPTED.labels(asked.form.channel.value)).inc()
             return answer
     raise Problem(
         503, "unavailable", "Send the request again with the same Idempotency-Key.", headers={"Retry-After": "1"}
@@ -77,40 +120,67 @@ def accepted(intake: Intake, form: Form, trusted: bool) -> Form:
     return form
 
 
-async def _file_once(
-    intake: Intake, tx: Transaction, form: Form, caller: Caller, traceparent: str | None
-) -> Answer | None:
-    """None when the key was taken and then forgotten under our eyes: file again."""
-    if form.occurred_at is not None and form.occurred_at > tx.now:
-        raise _problem(422, "invalid_request", [("occurred_at", "lies in the future")])
+async def _file_together(intake: Intake, chassis: Chassis, asked: Sequence[Asked]) -> list[Outcome]:
+    """One commit for all; each has an outcome of its own."""
+    try:
+        async with chassis.transaction() as tx:
+            return await _file_all(intake, tx, asked)
+    except store.TrackingCodeTaken:
+        return [None] * len(asked)
+
+
+async def _file_all(intake: Intake, tx: Transaction, asked: Sequence[Asked]) -> list[Outcome]:
+    drafts = [_draft(intake, one, tx.now) for one in asked]
+    filed = await store.file(tx.db, [draft.filing for draft in drafts if isinstance(draft, _Draft)])
+    outcomes: list[Outcome] = []
+    for one, draft in zip(asked, drafts, strict=True):
+        if isinstance(draft, Problem):
+            outcomes.append(draft)
+        elif draft.filing.complaint_id in filed:
+            tx.emit(_submitted(draft.filing), one.traceparent)
+            outcomes.append(Answer(draft.body, repeated=False))
+        else:
+            outcomes.append(await _as_before(intake.vault, tx, draft.filing.key_digest, one.form))
+    return outcomes
+
+
+class _Draft(NamedTuple):
+    """A filing and the body of its 201, should its key be free."""
+
+    filing: store.Filing
+    body: bytes
+
+
+def _draft(intake: Intake, asked: Asked, now: datetime) -> _Draft | Problem:
+    form = asked.form
+    if form.occurred_at is not None and form.occurred_at > now:
+        return _problem(422, "invalid_request", [("occurred_at", "lies in the future")])
     complaint_id, code, secret = uuid7(), tracking.new_code(intake.pack.tracking_prefix), tracking.new_secret()
-    body = _body(complaint_id, code, secret, tx.now)
+    body = _body(complaint_id, code, secret, now)
     filing = store.Filing(
         complaint_id=complaint_id,
-        key_digest=intake.vault.digest(caller.scoped_key()),
+        key_digest=intake.vault.digest(asked.caller.scoped_key()),
         tracking_code=code,
         tracking_hash=tracking.hashed(secret),
-        occurred_at=form.occurred_at or tx.now,
-        submitted_at=tx.now,
+        occurred_at=form.occurred_at or now,
+        submitted_at=now,
         form=form,
         sealed=_sealed(intake.vault, complaint_id, form, body),
     )
-    if not await store.file(tx.db, filing):
-        return await _as_before(intake.vault, tx, filing.key_digest, form)
-    tx.emit(_submitted(filing), traceparent)
-    return Answer(body, repeated=False)
+    return _Draft(filing, body)
 
 
-async def _as_before(vault: Vault, tx: Transaction, key_digest: bytes, form: Form) -> Answer | None:
+async def _as_before(vault: Vault, tx: Transaction, key_digest: bytes, form: Form) -> Outcome:
+    """None when the key was taken and then forgotten under our eyes."""
     memory = await store.remembered(tx.db, key_digest)
     if memory is None:
         return None
     if memory.wrapped_key is None:
-        raise Problem(410, "complaint_erased", "This complaint's personal data, and with it this answer, was erased.")
+        return Problem(410, "complaint_erased", "This complaint's personal data, and with it this answer, was erased.")
     key = vault.unwrap(memory.complaint_id, memory.wrapped_key)
     known = key.open(ANSWER, memory.sealed_answer)
     if known[:_FINGERPRINT_LENGTH] != form.fingerprint().encode():
-        raise Problem(
+        return Problem(
             422,
             "idempotency_key_reused",
             "This Idempotency-Key was used for another body. Send a new complaint with a new key.",

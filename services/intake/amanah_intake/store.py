@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -69,60 +69,93 @@ class Told(NamedTuple):
     fact: Fact
 
 
-# One statement, so one round trip: nothing is filed unless the key was free. A second request with the same key waits here
-# for the first to commit, then finds the key taken.
-_FILE = """
-with claimed as (
-    insert into intake_idempotency (key_digest, complaint_id, sealed_answer) values ($1, $2, $3)
+_FILED = {
+    "key_digest": "bytea",
+    "complaint_id": "uuid",
+    "answer": "bytea",
+    "wrapped_key": "bytea",
+    "identity": "bytea",
+    "narrative": "bytea",
+    "tracking_code": "text",
+    "tracking_hash": "bytea",
+    "channel": "text",
+    "category": "text",
+    "classification": "text",
+    "region": "text",
+    "agency_named": "text",
+    "visibility": "text",
+    "source_ref": "text",
+    "given_due_at": "timestamptz",
+    "language": "text",
+    "occurred_at": "timestamptz",
+    "submitted_at": "timestamptz",
+}
+# One statement, so one round trip for all: nothing is filed unless its key was free. A second filing with the same key waits
+# here for the first to commit, then finds the key taken. Keys are claimed in one order, so two commits cannot deadlock.
+_FILE = f"""
+with asked as (
+    select * from unnest({", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_FILED.values(), 1))})
+        as a ({", ".join(_FILED)})
+), claimed as (
+    insert into intake_idempotency (key_digest, complaint_id, sealed_answer)
+    select key_digest, complaint_id, answer from asked order by key_digest
     on conflict (key_digest) do nothing returning complaint_id
+), won as materialized (
+    select * from asked join claimed using (complaint_id)
 ), keyed as (
-    insert into intake_data_key (complaint_id, wrapped) select complaint_id, $4 from claimed
+    insert into intake_data_key (complaint_id, wrapped) select complaint_id, wrapped_key from won
 ), identified as (
-    insert into intake_identity (complaint_id, sealed) select complaint_id, $5 from claimed
-    where $5::bytea is not null
+    insert into intake_identity (complaint_id, sealed) select complaint_id, identity from won where identity is not null
 ), kept as (
-    insert into intake_original (complaint_id, sealed_narrative) select complaint_id, $6 from claimed
+    insert into intake_original (complaint_id, sealed_narrative) select complaint_id, narrative from won
 ), filed as (
     insert into intake_complaint (id, tracking_code, tracking_hash, channel, category, classification, region, agency_named,
         visibility, source_ref, given_due_at, language, occurred_at, submitted_at)
-    select complaint_id, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 from claimed
+    select complaint_id, tracking_code, tracking_hash, channel, category, classification, region, agency_named,
+        visibility, source_ref, given_due_at, language, occurred_at, submitted_at from won
 )
-select exists (select from claimed)
-"""
+select complaint_id from claimed
+"""  # noqa: S608 - built from the names above
 
 
-async def file(db: Connection, filing: Filing) -> bool:
-    """Stores a filing; False, and nothing stored, when its idempotency key is taken. Raises TrackingCodeTaken."""
-    form, sealed = filing.form, filing.sealed
+async def file(db: Connection, filings: Sequence[Filing]) -> set[UUID]:
+    """Stores filings and answers which: not those whose idempotency key is taken. Raises TrackingCodeTaken, and then none is
+    stored."""
+    if not filings:
+        return set()
     try:
-        return bool(
-            await db.fetchval(
-                _FILE,
-                filing.key_digest,
-                filing.complaint_id,
-                sealed.answer,
-                sealed.wrapped_key,
-                sealed.identity,
-                sealed.narrative,
-                filing.tracking_code,
-                filing.tracking_hash,
-                form.channel.value,
-                form.category,
-                form.classification,
-                form.region,
-                form.agency_named,
-                form.visibility.value,
-                form.source_ref,
-                form.given_due_at,
-                form.language,
-                filing.occurred_at,
-                filing.submitted_at,
-            )
-        )
+        rows = await db.fetch(_FILE, *zip(*map(_row, filings), strict=True))
     except asyncpg.UniqueViolationError as taken:
         if taken.constraint_name == "intake_tracking_code":
             raise TrackingCodeTaken from taken
         raise
+    return {row[0] for row in rows}
+
+
+def _row(filing: Filing) -> tuple[Any, ...]:
+    """In the order of `_FILED`."""
+    form, sealed = filing.form, filing.sealed
+    return (
+        filing.key_digest,
+        filing.complaint_id,
+        sealed.answer,
+        sealed.wrapped_key,
+        sealed.identity,
+        sealed.narrative,
+        filing.tracking_code,
+        filing.tracking_hash,
+        form.channel.value,
+        form.category,
+        form.classification,
+        form.region,
+        form.agency_named,
+        form.visibility.value,
+        form.source_ref,
+        form.given_due_at,
+        form.language,
+        filing.occurred_at,
+        filing.submitted_at,
+    )
 
 
 async def remembered(db: Connection, key_digest: bytes) -> Remembered | None:

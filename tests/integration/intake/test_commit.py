@@ -177,3 +177,28 @@ async def test_postgres_that_takes_no_connection_is_said_plainly(
 def admin(embedded: Embedded, statement: str, *values: Any) -> None:
     with psycopg.connect(embedded.stack.admin_dsn(), autocommit=True) as db:
         db.execute(statement, values)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("slow_commit")
+async def test_filings_that_share_a_commit_each_get_their_own_answer(
+    door: Door, intake: ServiceProcess, complaints: Reader
+) -> None:
+    before, twice, used = count(intake), str(uuid4()), str(uuid4())
+    await door.filed(key=used)
+    with held(intake, AT_COMMIT):
+        filings = [asyncio.create_task(door.file())]
+        await waiting(intake)
+        filings += [asyncio.create_task(door.file(key)) for key in (None, None, twice, twice, None)]
+        filings.append(asyncio.create_task(door.file(used, narrative="Another lamp.")))
+        filings.append(asyncio.create_task(door.file(occurred_at="2999-01-01T00:00:00Z", trusted=True)))
+        await asyncio.sleep(0.3)
+        assert not any(filing.done() for filing in filings)
+    *sound, reused, of_the_future = await asyncio.gather(*filings)
+    assert {answer.status_code for answer in sound} == {201}
+    ids = [answer.json()["complaint_id"] for answer in sound]
+    assert ids[3] == ids[4]
+    assert len(set(ids)) == len(ids) - 1 == count(intake) - before - 1
+    assert is_problem(reused, 422, "idempotency_key_reused", "Idempotency-Key")
+    assert is_problem(of_the_future, 422, "invalid_request", "occurred_at")
+    for complaint in set(ids):
+        assert len(await complaints.wait_for(UUID(complaint), "complaint.submitted")) == 1
