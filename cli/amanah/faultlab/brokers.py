@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+
 from amanah import project
 from amanah.embedded import children, jars, kafka
 from amanah.embedded.kafka import SETTINGS, Kafka
@@ -75,7 +77,10 @@ class Cluster:
         return await asyncio.to_thread(self._whole)
 
     def _whole(self) -> bool:
-        known = admin(self.bootstrap).list_topics(timeout=10)
+        try:
+            known = admin(self.bootstrap).list_topics(timeout=10)
+        except KafkaException:
+            return False
         return len(known.brokers) == COUNT and all(
             len(p.isrs) == len(p.replicas) for topic in known.topics.values() for p in topic.partitions.values()
         )
@@ -94,11 +99,11 @@ async def three(above: Path, progress: Progress) -> AsyncIterator[Cluster]:
     ports = _free(2 * COUNT)
     pairs = list(zip(ports[:COUNT], ports[COUNT:], strict=True))
     voters = ",".join(f"{n}@127.0.0.1:{controller}" for n, (_, controller) in enumerate(pairs, 1))
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     async with AsyncExitStack() as running:
         parts = []
         for node, pair in enumerate(pairs, 1):
-            member = Member(above / "brokers" / str(node), pair, node, voters, cluster, files)
+            member = Member(above / "brokers" / str(node), pair, node, voters, identity, files)
             await member.prepare()
             part = Supervised(f"broker {node}", member.launch, Kafka.stop_signal, 20)
             await part.start()
@@ -106,7 +111,11 @@ async def three(above: Path, progress: Progress) -> AsyncIterator[Cluster]:
             parts.append(part)
         bootstrap = ",".join(f"127.0.0.1:{port}" for port, _ in pairs)
         await kafka.serving(bootstrap, kafka.PATIENCE)
-        yield Cluster(bootstrap, parts)
+        made = Cluster(bootstrap, parts)
+        async with asyncio.timeout(kafka.PATIENCE):
+            while not await made.whole():  # with fewer than three there is no topic of three copies
+                await asyncio.sleep(0.2)
+        yield made
 
 
 def _free(count: int) -> list[int]:
