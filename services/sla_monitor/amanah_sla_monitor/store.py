@@ -253,12 +253,13 @@ async def fire_due(db: Connection, settled: datetime, limit: int) -> list[Fired]
     return [Fired(*row) for row in rows]
 
 
-async def next_fire_at(db: Connection) -> datetime | None:
-    """The earliest instant at which a clock wants to be looked at."""
-    earliest: datetime | None = await db.fetchval(
-        "select next_fire_at from deadline where next_fire_at is not null order by next_fire_at limit 1"
+async def next_fire_at(db: Connection) -> tuple[datetime | None, datetime]:
+    """The earliest instant at which a clock wants to be looked at, and up to which time is settled."""
+    [row] = await db.fetch(
+        "select (select next_fire_at from deadline where next_fire_at is not null order by next_fire_at limit 1),"
+        " chassis_settled()"
     )
-    return earliest
+    return row[0], row[1]
 
 
 # -- gaps ----------------------------------------------------------------------------------------------------------------

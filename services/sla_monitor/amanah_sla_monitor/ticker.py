@@ -45,21 +45,27 @@ async def run_ticker(monitor: Monitor, chassis: Chassis) -> None:
 
 
 async def _turn(monitor: Monitor, chassis: Chassis) -> None:
-    """One look: fire what is due, then sleep until the next instant or a nudge."""
+    """One look: say what has come, else sleep until the next instant or a nudge."""
     monitor.asleep_until = None
+    async with chassis.pool.acquire() as db:
+        earliest, settled = await store.next_fire_at(db)
+    monitor.looked_at = monotonic()
+    if earliest is None or earliest > settled:
+        monitor.asleep_until = earliest
+        await chassis.clock.wait_until(earliest, monitor.wake, at_most=LONGEST_SLEEP)
+    elif not await _tick_on(chassis):
+        await asyncio.sleep(HELD_ROW_PAUSE)
+
+
+async def _tick_on(chassis: Chassis) -> bool:
+    """Batch after batch while there are full ones; whether anything was said."""
     most: int = chassis.settings.ticker_batch
     limit = min(FIRST_BATCH, most)  # so that the first of many need not wait for the thousandth to be written
-    while await tick(chassis, limit) >= limit:
+    first = said = await tick(chassis, limit)
+    while said >= limit:
         limit = min(limit * 4, most)
-    monitor.looked_at = monotonic()
-    async with chassis.pool.acquire() as db:
-        earliest = await store.next_fire_at(db)
-        reading = await chassis.clock.read(db)
-    if earliest is not None and earliest <= reading.settled:
-        await asyncio.sleep(HELD_ROW_PAUSE)
-        return
-    monitor.asleep_until = earliest
-    await chassis.clock.wait_until(earliest, monitor.wake, at_most=LONGEST_SLEEP)
+        said = await tick(chassis, limit)
+    return first > 0
 
 
 async def tick(chassis: Chassis, limit: int) -> int:
