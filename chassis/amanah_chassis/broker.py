@@ -6,6 +6,7 @@ is not UTF-8 then stalls the partition for good), and `ack()` without offsets sk
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import copy_context
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -71,10 +72,17 @@ def subscribe(
         fetch_max_wait_ms=200,
     )
 
+    # FastStream keeps the message, and with it all its records, in the context of whoever handles it. A connection or a
+    # timer that is made there and lives on (the pool's, those of its prepared statements) would keep them too.
+    plain = copy_context()
+
+    async def work(records: tuple[Any, ...]) -> None:
+        await apply([origin(record) for record in records])
+        await _commit(subscriber.consumer, records)
+
     async def on_records(records: tuple[Any, ...]) -> None:
         try:
-            await apply([origin(record) for record in records])
-            await _commit(subscriber.consumer, records)
+            await asyncio.get_running_loop().create_task(work(records), context=plain)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - FastStream would log it and go on to the next record
