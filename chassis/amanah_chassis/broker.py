@@ -31,7 +31,7 @@ def make_broker(bootstrap: str) -> KafkaBroker:
     """A broker that hands over what it reads untouched and publishes nothing: sending is the relay's."""
     header_keys.install()
     return KafkaBroker(
-        bootstrap,
+        bootstrap.split(","),  # given as one text, FastStream would take several servers for the name of one
         apply_types=False,
         logger=None,
         acks="all",

@@ -34,6 +34,11 @@ def test_the_consumer_commits_nothing_by_itself() -> None:
     assert told["group_instance_id"] == "amanah.x.3"
 
 
+def test_several_bootstrap_servers_are_several() -> None:
+    builder = make_broker("kafka-0:9092,kafka-1:9092").config.broker_config.builder
+    assert builder.keywords["bootstrap_servers"] == ["kafka-0:9092", "kafka-1:9092"]
+
+
 def test_a_pattern_subscribes_to_what_it_matches() -> None:
     broker = make_broker("kafka:9092")
     subscribe(broker, apply, crash, group="amanah.x", instance="0", pattern=r"^a\.[a-z]+$")
