@@ -40,7 +40,7 @@ async def on_complaint_submitted(batch: Batch[ComplaintSubmitted], desk: Desk) -
         event = delivered.event
         matter = Matter(event.category, event.classification, event.region, event.agency_named, event.visibility.value)
         decision = desk.decide(matter)
-        complaint = _applied(_new(event), decision)
+        complaint = _new(event, decision)
         complaints.append(complaint)
         publish(batch, complaint, decision, delivered.traceparent)
     await store.add(batch.db, complaints, batch.now)
@@ -118,25 +118,27 @@ def publish(
 
 
 def _applied(complaint: Complaint, decision: Assignment | Triage) -> Complaint:
+    state, agency, reason = _decided(decision)
+    assignment = complaint.assignment + (agency is not None)
+    return replace(complaint, state=state, agency=agency, assignment=assignment, reason=reason)
+
+
+def _decided(decision: Assignment | Triage) -> tuple[str, str | None, str]:
+    """State, agency and reason of a complaint after a decision."""
     if isinstance(decision, Triage):
-        return replace(complaint, state="triage", agency=None, reason=decision.reason)
-    return replace(
-        complaint,
-        state="routed",
-        agency=decision.agency,
-        assignment=complaint.assignment + 1,
-        reason=decision.explanation,
-    )
+        return "triage", None, decision.reason
+    return "routed", decision.agency, decision.explanation
 
 
-def _new(event: ComplaintSubmitted) -> Complaint:
+def _new(event: ComplaintSubmitted, decision: Assignment | Triage) -> Complaint:
+    state, agency, reason = _decided(decision)
     return Complaint(
         complaint_id=event.complaint_id,
-        state="triage",
-        agency=None,
-        assignment=0,
+        state=state,
+        agency=agency,
+        assignment=0 if agency is None else 1,
         refused_by=(),
-        reason="",
+        reason=reason,
         category=event.category,
         classification=event.classification,
         region=event.region,

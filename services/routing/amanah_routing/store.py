@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from amanah_chassis.database import Connection
@@ -30,13 +31,14 @@ class Complaint:
 
 
 _COLUMNS = tuple(Complaint.__dataclass_fields__)
+_values = attrgetter(*_COLUMNS)
 
 
 async def add(db: Connection, complaints: Sequence[Complaint], now: datetime) -> None:
     """Stores new complaints."""
     await db.copy_records_to_table(
         "complaint",
-        records=[(*(getattr(c, column) for column in _COLUMNS), now) for c in complaints],
+        records=[(*_values(c), now) for c in complaints],
         columns=(*_COLUMNS, "changed_at"),
     )
 
