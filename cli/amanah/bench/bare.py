@@ -8,6 +8,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,8 +21,7 @@ from amanah_chassis.relay import producer_settings
 
 BATCH = 500
 SENT_AT_ONCE = 2000
-RESTING = 0.002
-"""Seconds between two looks at an empty outbox: it has no other way to learn of a commit."""
+SWEEP_SECONDS = 1.0
 
 
 class Outgoing(NamedTuple):
@@ -110,15 +110,21 @@ async def advance(db: asyncpg.Connection, after: dict[tuple[str, UUID], int]) ->
     )
 
 
-async def send_all(database: str, kafka: str, source: str) -> None:
-    """Sends what comes into the outbox, until it is cancelled: by whole batches, a topic and partition at a time."""
+async def send_all(database: str, kafka: str, source: str, committed: asyncio.Event) -> None:
+    """Sends what comes into the outbox, until it is cancelled: by whole batches, a topic and partition at a time. Woken by
+    `committed`, or by a notification as ours is."""
     db = await asyncpg.connect(database)
+    await db.add_listener("chassis_outbox", lambda *_: committed.set())
     producer = AIOKafkaProducer(**producer_settings(kafka))
     await producer.start()
     try:
         while True:
-            if not await _send_some(db, producer, source):
-                await asyncio.sleep(RESTING)
+            committed.clear()
+            while await _send_some(db, producer, source):
+                pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await committed.wait()
     finally:
         await producer.stop()
         await db.close()

@@ -1,6 +1,7 @@
 """The bare monitor of `bench pipeline` and `bench replay`: facts and clocks by hand, of a law that knows a given due instant
 only. The same statements as the service for each kind of event in a batch, in the order in which a complaint lives."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -59,14 +60,15 @@ class Clock(NamedTuple):
     source_ref: str | None
 
 
-async def watch(database: str, kafka: str, reads: str, writes: str) -> None:
-    """Until it is cancelled."""
+async def watch(database: str, kafka: str, reads: str, writes: str, committed: asyncio.Event) -> None:
+    """Until it is cancelled; sets `committed` after each commit."""
     db = await asyncpg.connect(database)
     topics = [f"{reads}.{topic}" for topic in TOPICS]
     async for records, reader in bare.batches(kafka, topics, f"{writes}.sla_monitor"):
         found = [read(record) for record in records]
         async with db.transaction():
             await _apply(db, found, writes)
+        committed.set()
         await reader.commit()
 
 

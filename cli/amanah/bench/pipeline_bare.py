@@ -51,26 +51,31 @@ class Place(NamedTuple):
 
 
 async def send(place: Place) -> None:
-    await bare.send_all(place.database, place.kafka, "amanah.intake")
+    await bare.send_all(place.database, place.kafka, "amanah.intake", asyncio.Event())
 
 
 async def route(place: Place) -> None:
-    await asyncio.gather(_route(place), bare.send_all(place.database, place.kafka, "amanah.routing"))
-
-
-async def watch(place: Place) -> None:
+    committed = asyncio.Event()
     await asyncio.gather(
-        monitor_bare.watch(place.database, place.kafka, place.reads, place.writes),
-        bare.send_all(place.database, place.kafka, "amanah.sla_monitor"),
+        _route(place, committed), bare.send_all(place.database, place.kafka, "amanah.routing", committed)
     )
 
 
-async def _route(place: Place) -> None:
+async def watch(place: Place) -> None:
+    committed = asyncio.Event()
+    await asyncio.gather(
+        monitor_bare.watch(place.database, place.kafka, place.reads, place.writes, committed),
+        bare.send_all(place.database, place.kafka, "amanah.sla_monitor", committed),
+    )
+
+
+async def _route(place: Place, committed: asyncio.Event) -> None:
     db = await asyncpg.connect(place.database)
     async for records, reader in bare.batches(place.kafka, [f"{place.reads}.complaints"], f"{place.writes}.routing"):
         bodies = [json.loads(record.value) for record in records]
         async with db.transaction():
             await _assign(db, bodies, place.writes)
+        committed.set()
         await reader.commit()
 
 
