@@ -1,8 +1,10 @@
-"""Which tables have a term, and which keep a complaint's rows; docs/retention.md says why."""
+"""Of which tables rows come and go, and which keep a complaint's rows; docs/retention.md says why."""
 
-from amanah.soak.verdict import BESIDE, PRUNED, STILL
+from amanah.soak.verdict import BESIDE, PASSING, STILL
 
-HAVE_A_TERM = frozenset({"chassis_outbox", "chassis_dead_letter", "intake_idempotency", "notifier_delivery"})
+COME_AND_GO = frozenset(
+    {"chassis_outbox", "chassis_dead_letter", "chassis_parked", "intake_idempotency", "notifier_delivery"}
+)
 KEPT = frozenset(
     {
         "chassis_stream",
@@ -13,12 +15,14 @@ KEPT = frozenset(
         "intake_original",
         "intake_fact",
         "intake_deadline",
+        "intake_identity_read",
         "complaint",
         "case",
         "action",
         "casefile",
         "deadline",
         "fired",
+        "published_gap",
         "notifier_complaint",
         "notifier_answer",
     }
@@ -27,6 +31,6 @@ KEPT = frozenset(
 
 
 def kind(table: str) -> str:
-    if table in HAVE_A_TERM:
-        return PRUNED
+    if table in COME_AND_GO:
+        return PASSING
     return BESIDE if table in KEPT else STILL

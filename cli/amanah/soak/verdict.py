@@ -16,7 +16,7 @@ LEAST_POINTS = 6
 """Fewer say nothing about a slope."""
 
 MEMORY, FILES, LAG, UNSENT, AGE = "memory", "files", "lag", "unsent", "age"
-PRUNED, BESIDE, STILL = "pruned", "per complaint", "still"
+PASSING, BESIDE, STILL = "come and go", "per complaint", "still"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ LIMITS: Mapping[str, Limit] = {
     LAG: Limit(50.0, 0.25, "records that a consumer group has not committed"),
     UNSENT: Limit(50.0, 0.25, "rows of an outbox that are not sent"),
     AGE: Limit(1.0, 0.25, "seconds of the oldest of them"),
-    PRUNED: Limit(1000.0, 0.10, "rows, or kB, of a table whose rows have a term"),
+    PASSING: Limit(1000.0, 0.10, "rows, or kB, of a table whose rows come and go"),
     BESIDE: Limit(0.02, 0.10, "rows, or kB, for each complaint ever filed, of a table that keeps them"),
     STILL: Limit(100.0, 0.10, "rows, or kB, of a table that events do not fill"),
 }

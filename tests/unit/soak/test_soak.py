@@ -12,8 +12,8 @@ from amanah.soak.life import AFAR, LATEST, SOONEST, life
 from amanah.soak.run import DAY, comparable, environment
 from amanah.soak.sampler import COMPLAINTS
 from amanah.soak.series import Series
-from amanah.soak.tables import HAVE_A_TERM, KEPT, kind
-from amanah.soak.verdict import BESIDE, LIMITS, PRUNED, STILL
+from amanah.soak.tables import COME_AND_GO, KEPT, kind
+from amanah.soak.verdict import BESIDE, LIMITS, PASSING, STILL
 from amanah.verify.books import Books
 from amanah.verify.records import Record
 from amanah_intake.settings import IntakeSettings
@@ -33,13 +33,13 @@ def test_every_table_has_its_line_in_the_policy() -> None:
 
 
 def test_the_tables_that_are_judged_are_there() -> None:
-    assert set(created()) >= HAVE_A_TERM | KEPT
-    assert not HAVE_A_TERM & KEPT
+    assert set(created()) >= COME_AND_GO | KEPT
+    assert not COME_AND_GO & KEPT
 
 
 def test_a_table_is_judged_by_what_the_policy_says_of_it() -> None:
-    assert [kind(name) for name in ("chassis_outbox", "casefile", "chassis_parked")] == [PRUNED, BESIDE, STILL]
-    assert {PRUNED, BESIDE, STILL} <= LIMITS.keys()
+    assert [kind(name) for name in ("chassis_outbox", "casefile", "heartbeat")] == [PASSING, BESIDE, STILL]
+    assert {PASSING, BESIDE, STILL} <= LIMITS.keys()
 
 
 def record(at: int, source: str = "amanah.intake") -> Record:

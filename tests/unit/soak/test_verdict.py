@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amanah.soak.series import Point, Series, between, slope
-from amanah.soak.verdict import BESIDE, LIMITS, MEMORY, PRUNED, UNSENT, ratio, rule, rulings
+from amanah.soak.verdict import BESIDE, LIMITS, MEMORY, PASSING, UNSENT, ratio, rule, rulings
 
 HALF, END = 1800.0, 3600.0
 
@@ -46,8 +46,8 @@ def test_one_wild_quarter_of_the_samples_does_not_decide() -> None:
 
 def test_a_saw_that_returns_to_its_level_is_flat_and_one_that_climbs_is_not() -> None:
     saw = [1000 * (n % 12) for n in range(181)]
-    assert not grows(series(PRUNED, *(20_000 + tooth for tooth in saw)))
-    assert grows(series(PRUNED, *(20_000 + tooth + 100 * n for n, tooth in enumerate(saw))))
+    assert not grows(series(PASSING, *(20_000 + tooth for tooth in saw)))
+    assert grows(series(PASSING, *(20_000 + tooth + 100 * n for n, tooth in enumerate(saw))))
 
 
 def test_what_shrinks_does_not_grow() -> None:
