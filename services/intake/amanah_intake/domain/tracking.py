@@ -9,7 +9,8 @@ _ALPHABET = "234679ACDEFGHJKMNPQRTWXYZ"
 
 def new_code(prefix: str) -> str:
     """Such as KS-7Q4M-2XPD. Two may come out the same, once in 10^11; the database refuses the second."""
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    chance = secrets.randbelow(len(_ALPHABET) ** 8)  # asked once: for each letter it took 10 µs of a filing, not 4
+    letters = "".join(_ALPHABET[chance // len(_ALPHABET) ** place % len(_ALPHABET)] for place in range(8))
     return f"{prefix}-{letters[:4]}-{letters[4:]}"
 
 
