@@ -14,7 +14,9 @@ PATIENCE = 60.0
 
 def at_the_end(kafka: str, prefix: str, codes: Sequence[str]) -> Consumer:
     """Stands at the end of each agency's topic and reads nothing yet."""
-    reader = Consumer({"bootstrap.servers": kafka, "group.id": "bench-arrivals", "enable.auto.commit": False})
+    reader = Consumer(
+        {"bootstrap.servers": kafka, "group.id": "bench-arrivals", "enable.auto.commit": False, "log_level": 0}
+    )
     partitions = [TopicPartition(f"{prefix}.agency.{code}", 0) for code in codes]
     for partition in partitions:
         partition.offset = reader.get_watermark_offsets(partition, timeout=10)[1]
