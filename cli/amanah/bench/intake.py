@@ -115,7 +115,7 @@ def intake_line(clients: int, ours: Sequence[Round], bare: Sequence[Round], rss_
 
 
 def _used(rounds: Sequence[Round]) -> dict[str, int]:
-    """Microseconds on a core for each filing. A busy machine makes everything slower, but this hardly more."""
+    """Microseconds on a core for each filing. A busy machine changes this far less than it does seconds."""
     found = {"endpoint": round(median(one.each_us(one.cpu) for one in rounds))}
     servers = [one.each_us(one.postgres) for one in rounds if one.postgres is not None]
     return found | ({"postgres": round(median(servers))} if servers else {})

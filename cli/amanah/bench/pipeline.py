@@ -95,7 +95,7 @@ def pipeline_line(complaints: int, ours: Sequence[Round], bare: Sequence[Round],
 
 
 def _of_each(complaints: int, rounds: Sequence[Round]) -> dict[str, int]:
-    """Microseconds on a core for each complaint. A busy machine makes everything slower, but this hardly more."""
+    """Microseconds on a core for each complaint. A busy machine changes this far less than it does seconds."""
     return {name: round(median(one.cpu[name] for one in rounds) / complaints * 1e6) for name in rounds[0].cpu}
 
 
