@@ -17,7 +17,7 @@ from tests.deterministic.postgres import SERVICES
 from tests.deterministic.walk import SCENES, STEPS, settled, walk
 from tests.deterministic.world import VERBS, World
 
-QUICK, THOROUGH = 6, 2000
+QUICK, THOROUGH = 12, 2000
 EXAMPLES = int(
     os.environ.get("AMANAH_EXAMPLES", THOROUGH if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else QUICK)
 )

@@ -108,9 +108,10 @@ def another_law(chance: Random) -> Story:
 
 
 def transfer(chance: Random) -> Story:
-    """The holder refuses; another gets the case."""
+    """The holder refuses, at once or the day after; another gets the case."""
     which = chance.randrange(4)
-    steps: Story = [("order", (which, VERBS.index("decline"), chance.randrange(DICE)))]
+    steps: Story = [("advance", (chance.choice((10, 1500)),))]
+    steps.append(("order", (which, VERBS.index("decline"), chance.randrange(DICE))))
     for name in ("casework", "routing", "casework", "sla_monitor"):
         steps += [("deliver", (WHO[name], chance.randrange(DICE))) for _ in range(2)]
         steps.append(("relay", (WHO[name], 0)))

@@ -369,7 +369,8 @@ class World:
                     agency = home.AGENCIES[dice % len(home.AGENCIES)]
                     await routing.assign_by_person(tx, known, agency, "A person decided.", None)
 
-        await self._at("routing", work)
+        with suppress(asyncpg.DataError):  # the bug of a curse: the person gets a 500
+            await self._at("routing", work)
 
     def _order(self, verb: str, complaint: UUID, agency: str, chance: Random, number: int) -> Any:
         canary = f"agent{number:04}@sink.invalid"
