@@ -168,18 +168,18 @@ async def test_one_of_two_monitors_freezes_in_mid_claim_and_each_breach_is_said_
     home = tmp_path_factory.mktemp("second")
     second = make_monitor(embedded, home, database=monitor.database, instance="1", AMANAH_TICKER_BATCH="10")
     held_up = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%%skip locked%%'"
+    due = now() + timedelta(seconds=8)
+    complaints = file_many(wire, due)
+    await eventually(lambda: count_of(monitor, "deadline", due) == MANY, "the clocks")
     with psycopg.connect(monitor.database) as obstacle:
         obstacle.execute("lock table fired in share mode")  # whoever claims rows now cannot say them yet
-        due = now() + timedelta(seconds=5)
-        complaints = file_many(wire, due)
-        await eventually(lambda: count_of(monitor, "deadline", due) == MANY, "the clocks")
         await eventually(lambda: monitor.sql(held_up) == [(1,)], "the claim")
         monitor.freeze()
     claimed = (
         "select count(*) from pg_stat_activity where state = 'idle in transaction' and query ilike '%%skip locked%%'"
     )
-    await eventually(lambda: monitor.sql(claimed) == [(1,)], "the claim that nobody commits")
     try:
+        await eventually(lambda: monitor.sql(claimed) == [(1,)], "the claim that nobody commits")
         second.start()
         await eventually(lambda: count_of(monitor, "fired", due) == MANY, "the end of the frozen session")
         await all_breached(deadlines, complaints)
