@@ -172,9 +172,15 @@ async def test_one_of_two_monitors_freezes_in_mid_claim_and_each_breach_is_said_
     complaints = file_many(wire, due)
     await eventually(lambda: count_of(monitor, "deadline", due) == MANY, "the clocks")
     with psycopg.connect(monitor.database) as obstacle:
-        obstacle.execute("lock table fired in share mode")  # whoever claims rows now cannot say them yet
+        # Whoever claims these rows now waits, with them in hand, to learn whether somebody else has said the breaches.
+        obstacle.execute(
+            "insert into fired select complaint_id, stage, holder, deadline_version, 'due', due_at, due_at from deadline"
+            " where due_at = %s",
+            (due,),
+        )
         await eventually(lambda: monitor.sql(held_up) == [(1,)], "the claim")
         monitor.freeze()
+        obstacle.rollback()
     claimed = (
         "select count(*) from pg_stat_activity where state = 'idle in transaction' and query ilike '%%skip locked%%'"
     )
