@@ -1,4 +1,5 @@
-"""One PostgreSQL and one world for the whole run; an event loop of its own, for nothing here runs beside anything else."""
+"""One PostgreSQL and one world for all of these tests, in an event loop of its own: nothing here runs beside anything else.
+What a world replaces in the modules that it drives is put back after each test, for others run in this process too."""
 
 import tempfile
 from collections.abc import Coroutine, Iterator
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 import uvloop
 from tests.deterministic.postgres import Server
-from tests.deterministic.world import World, opened
+from tests.deterministic.world import REPLACED, World, opened, read_laws_once
 
 T = TypeVar("T")
 
@@ -23,6 +24,15 @@ class Stage:
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.server.do(work)
+
+
+@pytest.fixture(autouse=True)
+def _put_back() -> Iterator[None]:
+    before = [(owner, name, getattr(owner, name)) for owner, name in REPLACED]
+    read_laws_once()
+    yield
+    for owner, name, value in before:
+        object.__setattr__(owner, name, value)
 
 
 @pytest.fixture(scope="session")

@@ -635,6 +635,20 @@ def _name(kind: str, number: int) -> UUID:
     return uuid5(NAMES, f"{kind}/{number}")
 
 
+REPLACED: list[tuple[Any, str]] = [
+    (filing, "uuid7"),
+    (outbox, "uuid7"),
+    (tracking, "new_code"),
+    (tracking, "new_secret"),
+    (monitor_app, "load_law"),
+    (laws, "read"),
+    *((service, "make_context") for service in (ROUTING, NOTIFIER, INTAKE)),
+    (recalculate, "BATCH"),
+    (recalculate, "ABREAST"),
+]
+"""What a world replaces in the modules that it drives."""
+
+
 def _take_chance_from(chance: Random) -> None:
     """Ids and codes are drawn from the seed. Keys and nonces are not: nothing depends on their bytes."""
 
@@ -694,7 +708,6 @@ def _made_once(make: Callable[[Chassis], Awaitable[Any]]) -> Callable[[Chassis],
 @asynccontextmanager
 async def opened(server: Server, folder: Path) -> AsyncIterator[World]:
     """A world with its connections, for as many stories as one likes."""
-    read_laws_once()
     lines = {name: [await _connected(server.dsn(name)) for _ in range(2)] for name in SERVICES}
     lines["clerk"] = [await _connected(server.dsn("sla_monitor"))]
     world = World(server, lines, home.write(folder / "home"), folder)

@@ -213,7 +213,8 @@ def test_every_operation_of_every_service(town: Town, examples: int) -> None:
     [(stored,)] = town.services["intake"].sql(
         "select count(*) from intake_complaint where id = any(%s::uuid[])", list(accepted)
     )
-    assert stored == len(accepted) > 0
+    assert stored == len(accepted)
+    assert accepted or examples < 500, "of so many one must be a complaint"
     file_well(town)
     assert dead(town, *SERVICES) == dict.fromkeys(SERVICES, 0)
 

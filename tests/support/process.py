@@ -1,5 +1,6 @@
 """A service as it runs in a deployment: a process of its own, told everything by its environment; it may be killed."""
 
+import random
 import signal
 import socket
 import subprocess
@@ -20,10 +21,17 @@ PATIENCE = 90.0
 """Seconds that a test waits for anything before it fails."""
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody listens on, of those that no outgoing connection takes by itself before we come to it."""
+    while True:
+        port = random.randrange(12_000, 20_000)
+        with socket.socket() as probe:
+            if port not in _given and probe.connect_ex(("127.0.0.1", port)) != 0:
+                _given.add(port)
+                return port
 
 
 class ServiceProcess:

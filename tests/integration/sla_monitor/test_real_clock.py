@@ -168,9 +168,12 @@ async def test_one_of_two_monitors_freezes_in_mid_claim_and_each_breach_is_said_
     home = tmp_path_factory.mktemp("second")
     second = make_monitor(embedded, home, database=monitor.database, instance="1", AMANAH_TICKER_BATCH="10")
     held_up = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%%skip locked%%'"
-    due = now() + timedelta(seconds=8)
-    complaints = file_many(wire, due)
-    await eventually(lambda: count_of(monitor, "deadline", due) == MANY, "the clocks")
+    far = now() + timedelta(days=1)
+    complaints = file_many(wire, far)
+    await eventually(lambda: count_of(monitor, "deadline", far) == MANY, "the clocks")
+    due = now() + timedelta(seconds=3)  # brought near only now: however long the clocks took, nobody has claimed them
+    monitor.sql("update deadline set due_at = %s, next_fire_at = %s where due_at = %s", due, due, far)
+    monitor.sql("notify sla_monitor_ticker")
     with psycopg.connect(monitor.database) as obstacle:
         # Whoever claims these rows now waits, with them in hand, to learn whether somebody else has said the breaches.
         obstacle.execute(
