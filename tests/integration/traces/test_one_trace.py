@@ -57,6 +57,7 @@ def traced() -> Iterator[Traced]:
             until(lambda: "publish notice.sent.v1" in running.names("notifier"), 60)
             until(lambda: "publish deadline.started.v1" in running.names("sla_monitor"), 30)
             until(lambda: running.names("casework"), 30)
+            until(lambda: "publish complaint.routed.v1" in running.names("routing"), 30)  # each writes in its own time
             until(lambda: "POST /complaints" in running.names("intake"), 30)
             yield running
         finally:
