@@ -116,10 +116,15 @@ def _order_id(headers: dict[str, bytes | None], found: Origin) -> UUID:
     """Outsiders may use any `ce_id`, or none: then the record itself is the order's identity."""
     # Latin-1 gives different bytes different names, also where they are no text.
     text = (headers.get("ce_id") or b"").decode("latin-1") or f"{found.partition}:{found.offset}"
+    return order_id(text, found.topic)
+
+
+def order_id(text: str, topic: str) -> UUID:
+    """What an order of that id on that topic is known by: a UUID in its one spelling, and anything else made one."""
     try:
         return UUID(text)
     except ValueError:
-        return uuid5(NAMESPACE_URL, f"{found.topic}/{text}")
+        return uuid5(NAMESPACE_URL, f"{topic}/{text}")
 
 
 def _count(headers: dict[str, bytes | None], name: str) -> int:

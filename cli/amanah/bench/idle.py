@@ -18,11 +18,8 @@ the bare loop's of the same size and round). `flat` is p99 by that of the smalle
 
 import asyncio
 import os
-import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -35,10 +32,10 @@ from confluent_kafka import Consumer, TopicPartition
 from amanah.bench import open_clocks
 from amanah.bench.lateness import Held, Round, Single, due_at, idle_line, lateness, singles
 from amanah.bench.lines import Line, load
-from amanah.embedded import children, topics
-from amanah.embedded.services import answers, module
+from amanah.bench.processes import connected, cpu, memory, python, running, tree, until_ready
+from amanah.embedded import topics
+from amanah.embedded.services import module
 from amanah.embedded.stack import Stack
-from amanah.fault import Fault
 from amanah.progress import Progress
 from amanah_chassis.database import migrate
 from amanah_contracts.sla_monitor import DeadlineBreached
@@ -94,14 +91,14 @@ async def idle(
 
 async def _require_disk(stack: Stack, clocks: int, progress: Progress) -> None:
     progress.step(f"{clocks:,} open clocks need {open_clocks.disk_needed(clocks) / 1e9:.1f} GB of disk")
-    async with _connected(stack.admin_dsn()) as db:
+    async with connected(stack.admin_dsn()) as db:
         await open_clocks.require_disk(db, clocks)
 
 
 async def _filled(stack: Stack, clocks: int, progress: Progress) -> Target:
     target = Target(stack, clocks, await stack.create_database(_name(clocks)), topics.agencies(stack.pack))
     await migrate(target.dsn, ("amanah_chassis", f"amanah_{SERVICE}"))
-    async with _connected(target.dsn) as db:
+    async with connected(target.dsn) as db:
         await open_clocks.fill(db, clocks, target.agencies, progress)
     return target
 
@@ -109,13 +106,13 @@ async def _filled(stack: Stack, clocks: int, progress: Progress) -> Target:
 async def _rest(stack: Stack, targets: Sequence[Target], progress: Progress) -> None:
     for target in targets:
         progress.step(f"Vacuuming and analysing {target.clocks:,} clocks")
-        async with _connected(stack.admin_dsn(_name(target.clocks))) as db:
+        async with connected(stack.admin_dsn(_name(target.clocks))) as db:
             await open_clocks.rest(db)
 
 
 async def _drop(stack: Stack, sizes: Sequence[int]) -> None:
     """Gigabytes need not wait for whoever removes the servers' data, if they are ours at all."""
-    async with _connected(stack.admin_dsn()) as db:
+    async with connected(stack.admin_dsn()) as db:
         for name in map(_name, sizes):
             await db.execute(f"drop database if exists {name} with (force)")
             await db.execute(f"drop role if exists {name}")
@@ -125,80 +122,36 @@ def _name(clocks: int) -> str:
     return f"bench_idle_{clocks}"
 
 
-@asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    db = await asyncpg.connect(dsn)
-    try:
-        yield db
-    finally:
-        await db.close()
-
-
 # -- the two that are measured, each while the other does not run --------------------------------------------------------
 
 
 async def _ours(target: Target, deadlines: int, chance: Random) -> tuple[list[float], Held]:
     stack = target.stack
     told = stack.environment(SERVICE) | {"AMANAH_DATABASE": target.dsn, "AMANAH_RECONCILE_SECONDS": "86400"}
-    async with _running(stack, SERVICE, module(SERVICE), told) as process:
-        await _until_ready(stack)
+    async with running(stack, SERVICE, module(SERVICE), told) as process:
+        await until_ready(stack, SERVICE, stack.ports[SERVICE])
         await _round(target, WARM_UP, chance)
-        async with _cpu(process) as idle_share:
+        with cpu([process]) as idle_use:
             await asyncio.sleep(IDLE_SECONDS)
-        async with _cpu(process) as busy_share:
+        with cpu([process]) as busy_use:
             late = await _round(target, deadlines, chance)
-        return late, _held(stack, process, idle_share[0], busy_share[0])
-
-
-async def _until_ready(stack: Stack) -> None:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not await answers(stack.ports[SERVICE]):
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise Fault(f"{SERVICE} does not answer. Its last words: {children.last_words(stack.log(SERVICE))}") from None
+        return late, _held(stack, process, idle_use.share, busy_use.share)
 
 
 async def _bare(target: Target, deadlines: int, chance: Random) -> list[float]:
     told = os.environ | {"AMANAH_DATABASE": target.dsn, "AMANAH_KAFKA": target.stack.kafka}
-    async with _running(target.stack, "bare", [sys.executable, "-m", "amanah.bench.idle_bare"], told):
+    async with running(target.stack, "bare", python("amanah.bench.idle_bare"), told):
         await _round(target, WARM_UP, chance)
         return await _round(target, deadlines, chance)
 
 
-@asynccontextmanager
-async def _running(
-    stack: Stack, name: str, program: Sequence[str], told: Mapping[str, str]
-) -> AsyncIterator[psutil.Process]:
-    process = await children.start(program, stack.log(name), env=told, cwd=stack.data)
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        await children.stop(process, signal.SIGTERM, patience=10)
-
-
-@asynccontextmanager
-async def _cpu(process: psutil.Process) -> AsyncIterator[list[float]]:
-    """Yields a list that afterwards holds the share of one core that the process used meanwhile."""
-    share: list[float] = []
-    used, began = sum(process.cpu_times()[:2]), time.monotonic()
-    yield share
-    share.append((sum(process.cpu_times()[:2]) - used) / (time.monotonic() - began))
-
-
 def _held(stack: Stack, process: psutil.Process, idle_share: float, busy_share: float) -> Held:
-    rss, pss = _memory([process])
+    rss, pss = memory([process])
     try:
-        server = psutil.Process(stack.pid("postgres"))
+        server = stack.pid("postgres")
     except KeyError:  # a server that is not ours
         return Held(rss, pss, None, None, idle_share, busy_share)
-    return Held(rss, pss, *_memory([server, *server.children(recursive=True)]), idle_share, busy_share)
-
-
-def _memory(processes: Iterable[psutil.Process]) -> tuple[float, float]:
-    """Resident and proportional set size, in megabytes; where the system knows no proportional one, the one of its own."""
-    found = [process.memory_full_info() for process in processes]
-    return sum(one.rss for one in found) / 1e6, sum(getattr(one, "pss", one.uss) for one in found) / 1e6
+    return Held(rss, pss, *memory(tree(server)), idle_share, busy_share)
 
 
 # -- a round -------------------------------------------------------------------------------------------------------------
@@ -208,7 +161,7 @@ async def _round(target: Target, deadlines: int, chance: Random) -> list[float]:
     """The lateness of each deadline that was stored before it was due."""
     planned = singles(deadlines, chance)
     reader = await asyncio.to_thread(_at_the_end, target.stack.kafka)
-    async with _connected(target.dsn) as db:
+    async with connected(target.dsn) as db:
         begin = datetime.now(UTC) + SETTING_UP
         in_time = await _store(db, planned, begin, target.agencies)
     await asyncio.sleep(max(0.0, (due_at(planned[-1], begin) - datetime.now(UTC)).total_seconds()) + 0.5)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from amanah_casework.domain import Case, Deed, Order, Refusal, Verb, action_id, carry_out, standing
 from amanah_casework.store import Action
+from amanah_chassis.decode import order_id
 from amanah_chassis.masking import mask
 from amanah_contracts.agency import (
     AcknowledgeCase,
@@ -174,14 +175,9 @@ def _last(case: Case, deeds: Sequence[Deed]) -> UUID:
 
 def _known_as(agency: str, named: str) -> frozenset[str]:
     """An agency names an order as it gave it. Given over HTTP it is kept as the header came, whose bytes say no encoding;
-    given on the agency's topic, as the chassis reads a `ce_id` (`decode.py`): a UUID in its one spelling, and anything else
-    made one."""
+    given on the agency's topic, as the chassis reads a `ce_id`."""
     header = named.encode().decode("latin-1")
-    try:
-        read = UUID(header)
-    except ValueError:
-        read = uuid5(NAMESPACE_URL, f"amanah.agency.{agency}.replies/{header}")
-    return frozenset({named, header, str(read)})
+    return frozenset({named, header, str(order_id(header, f"amanah.agency.{agency}.replies"))})
 
 
 def _masked(text: str | None, limit: int) -> str | None:

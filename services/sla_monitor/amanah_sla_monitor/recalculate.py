@@ -64,16 +64,13 @@ async def preview(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
 async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
     """Puts the law in force and tells every clock that runs of it, batch by batch. Raises NoNewVersion."""
     await check(chassis, law)
-    fingerprint = fingerprints.whole(law)
     async with chassis.transaction() as tx:
-        await store.put_in_force(tx.db, fingerprint)
+        await store.put_in_force(tx.db, fingerprints.whole(law))
         await store.note_parts(tx.db, fingerprints.parts(law))
         await past.keep(tx.db, law, chassis.settings.pack)
     walk = Walk()
     async for looked in _abreast(lambda: _move(chassis, law, walk)):
         yield looked
-    async with chassis.transaction() as tx:
-        await store.law_finished(tx.db, fingerprint)
 
 
 @dataclass(slots=True)

@@ -294,8 +294,7 @@ async def law_in_force(db: Connection, *, hold: bool) -> str:
 async def first_law(db: Connection, fingerprint: str) -> str:
     """Puts the first law of a deployment in force; answers the one that is."""
     await db.execute(
-        "insert into law (fingerprint, applied_at, finished_at) values ($1, chassis_now(), chassis_now())"
-        " on conflict do nothing",
+        "insert into law (fingerprint, applied_at) values ($1, chassis_now()) on conflict do nothing",
         fingerprint,
     )
     return await law_in_force(db, hold=False)
@@ -303,12 +302,8 @@ async def first_law(db: Connection, fingerprint: str) -> str:
 
 async def put_in_force(db: Connection, fingerprint: str) -> None:
     """Waits for whoever folds by the law before; tells every process at commit."""
-    await db.execute("update law set fingerprint = $1, applied_at = chassis_now(), finished_at = null", fingerprint)
+    await db.execute("update law set fingerprint = $1, applied_at = chassis_now()", fingerprint)
     await db.execute("select pg_notify('sla_monitor_law', '')")
-
-
-async def law_finished(db: Connection, fingerprint: str) -> None:
-    await db.execute("update law set finished_at = chassis_now() where fingerprint = $1", fingerprint)
 
 
 async def note_parts(db: Connection, parts: Mapping[Part, str]) -> list[Part]:

@@ -3,9 +3,7 @@
 create table law (
     one boolean primary key default true check (one),
     fingerprint text not null,
-    applied_at timestamptz not null,
-    -- Null while clocks are still being recalculated, also by a process that died over it: apply again.
-    finished_at timestamptz
+    applied_at timestamptz not null
 );
 
 -- Every rule and calendar ever in force, by version: a change of what moves dates needs a version of its own.
