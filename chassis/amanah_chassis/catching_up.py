@@ -17,23 +17,35 @@ from amanah_chassis.logs import logger
 log = logger(__name__)
 
 PAUSE = 0.1
+PAUSE_WITHOUT_KAFKA = 0.5
 
 
 async def caught_up(bootstrap: str, group: str, topics: Sequence[str], patience: float) -> bool:
-    """Returns True once the group has applied all that lies in these topics now; False when Kafka is away, or after
-    `patience` seconds: to wait for ever for what cannot be read would be worse."""
+    """Returns True once the group has applied all that lies in these topics when Kafka answers; False after `patience`
+    seconds: to wait for ever for what cannot be read would be worse."""
     try:
-        async with asyncio.timeout(patience), AsyncExitStack() as closing:
-            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-            closing.push_async_callback(admin.close)
-            await admin.start()
-            ends = await _ends(bootstrap, await _partitions(admin, topics))
-            while not await _applied(admin, group, ends):
-                await asyncio.sleep(PAUSE)
-            return True
-    except (KafkaError, OSError, TimeoutError) as away:
-        log.warning("not known to have caught up", extra={"group": group, "error": type(away).__name__})
+        async with asyncio.timeout(patience):
+            while True:
+                try:
+                    await _catch_up(bootstrap, group, topics)
+                except (KafkaError, OSError) as away:
+                    log.warning("what lies unread is not known yet", extra={"error": type(away).__name__})
+                    await asyncio.sleep(PAUSE_WITHOUT_KAFKA)
+                else:
+                    return True
+    except TimeoutError:
+        log.warning("not known to have caught up", extra={"group": group})
         return False
+
+
+async def _catch_up(bootstrap: str, group: str, topics: Sequence[str]) -> None:
+    async with AsyncExitStack() as closing:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        closing.push_async_callback(admin.close)
+        await admin.start()
+        ends = await _ends(bootstrap, await _partitions(admin, topics))
+        while not await _applied(admin, group, ends):
+            await asyncio.sleep(PAUSE)
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> list[TopicPartition]:

@@ -1,5 +1,6 @@
 """What the lab found, made small: a monitor that comes back and finds everything already in Kafka."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,35 @@ async def test_a_breach_found_while_catching_up_names_the_agency_that_held_the_c
     wire.send(submitted(complaint, filed, given_due_at=due), routed(complaint, filed + timedelta(seconds=1)))
     monitor.start()  # only now: it has been away since before the filing
     try:
+        *_, breach = await reader.wait_for(complaint, "deadline.breached")
+    finally:
+        reader.close()
+    assert breach.instant("due_at") == due
+    assert breach.body.get("agency") == "dot"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["the filing was known", "nothing was known"])
+async def test_a_monitor_that_stood_still_reads_first_and_then_says_what_has_passed(
+    embedded: Embedded, monitor: ServiceProcess, known: bool
+) -> None:
+    wire, complaint, warm = Wire(embedded.kafka), uuid4(), uuid4()
+    reader = wire.reader("amanah.deadlines")
+    monitor.start()
+    try:
+        now = datetime.now(UTC)
+        wire.send(submitted(warm, now, given_due_at=now))
+        await reader.wait_for(warm, "deadline.breached")  # it has caught up with all there was
+        now = datetime.now(UTC)
+        filing, due = submitted(complaint, now, given_due_at=now + timedelta(seconds=2)), now + timedelta(seconds=2)
+        if known:
+            wire.send(filing)
+            await reader.wait_for(complaint, "deadline.started")
+        monitor.freeze()
+        if not known:
+            wire.send(filing)
+        wire.send(routed(complaint, now + timedelta(seconds=1)))
+        await asyncio.sleep(5)
+        monitor.thaw()
         *_, breach = await reader.wait_for(complaint, "deadline.breached")
     finally:
         reader.close()

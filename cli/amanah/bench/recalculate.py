@@ -257,12 +257,15 @@ async def _apply(
 
 
 async def _watched(process: asyncio.subprocess.Process) -> tuple[float, float]:
-    """Waits for its end; seconds of a core that it used, to the last look, and the most megabytes that it held."""
+    """Waits for its end; seconds of a core that it and its own used, to the last look, and the most megabytes that they
+    held."""
     cpu_seconds, rss_mb, watched = 0.0, 0.0, psutil.Process(process.pid)
     ended = asyncio.ensure_future(process.wait())
     while not ended.done():
         with suppress(psutil.NoSuchProcess):
-            cpu_seconds, rss_mb = sum(watched.cpu_times()[:2]), max(rss_mb, watched.memory_info().rss / 1e6)
+            family = [watched, *watched.children(recursive=True)]
+            cpu_seconds = max(cpu_seconds, sum(sum(one.cpu_times()[:2]) for one in family))
+            rss_mb = max(rss_mb, sum(one.memory_info().rss for one in family) / 1e6)
         await asyncio.wait([ended], timeout=LOOK)
     return cpu_seconds, rss_mb
 

@@ -52,7 +52,7 @@ async def receive(db: asyncpg.Connection, law: Law, new: Mapping[UUID, Fact], no
 
 async def _tick(db: asyncpg.Connection, now: datetime) -> None:
     async with db.transaction():
-        said = [(announce.said(mark, now), None) for mark in await store.fire_due(db, now, ALL_MARKS)]
+        said = [(announce.said(mark, now), None) for mark in await store.fire_due(db, now, now, ALL_MARKS)]
         await outbox.write(db, said, now)
         await db.execute("truncate chassis_outbox")  # all of it has been sent long ago
 

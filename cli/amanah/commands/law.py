@@ -1,7 +1,6 @@
 """`amanah law`: another law for clocks that run, first as a dry run, then for good."""
 
 import json
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +13,6 @@ if TYPE_CHECKING:
     from amanah.law.place import Place
     from amanah.law.tally import Tally
     from amanah.progress import Progress
-    from amanah_chassis.chassis import Chassis
-    from amanah_sla_monitor.domain.law import Law
-    from amanah_sla_monitor.recalculate import Looked
-
-    Work = Callable[[Chassis, Law], AsyncIterator[Looked]]
 
 app = cyclopts.App(name="law", help="Changed rules, calendars or holidays: whom they would move, and moving them.")
 
@@ -40,10 +34,9 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show which running clocks the law on disk would move, and change nothing."""
-    from amanah.law import place
-    from amanah_sla_monitor import recalculate
+    from amanah.law.place import find
 
-    _go(place.find(data, database, pack), recalculate.preview, limit, as_json, done=False)
+    _go(find(data, database, pack), limit, as_json, for_good=False)
 
 
 @app.command
@@ -59,12 +52,11 @@ def apply(
 
     The monitors read their pack anew by themselves. Finished clocks stay as they are. Interrupted, it can be begun again.
     """
-    from amanah.law import place
-    from amanah_sla_monitor import recalculate
+    from amanah.law.place import find
 
     if pack is not None and database is None:
         raise Fault("A stack applies the law of its own pack: change the files there, then apply.", 2)
-    _go(place.find(data, database, pack), recalculate.apply, limit, as_json, done=True)
+    _go(find(data, database, pack), limit, as_json, for_good=True)
 
 
 @app.command
@@ -102,31 +94,30 @@ def past(
     print(f"{folder}: {', '.join(sorted(files))}")
 
 
-def _go(place: "Place", work: "Work", limit: int, as_json: bool, *, done: bool) -> None:
+def _go(place: "Place", limit: int, as_json: bool, *, for_good: bool) -> None:
     from amanah.law import words
     from amanah.progress import shown
     from amanah.running import run
 
     with shown() as progress:
-        tally = run(_tally(place, work, limit, progress))
+        tally = run(_tally(place, limit, progress, for_good=for_good))
     if as_json:
         print(json.dumps(tally.as_dict(), ensure_ascii=False, indent=1))
     else:
-        words.tell(tally, done=done)
+        words.tell(tally, done=for_good)
 
 
-async def _tally(place: "Place", work: "Work", limit: int, progress: "Progress") -> "Tally":
+async def _tally(place: "Place", limit: int, progress: "Progress", *, for_good: bool) -> "Tally":
     from amanah.law.place import law, opened
-    from amanah.law.tally import Tally
-    from amanah_sla_monitor.recalculate import NoNewVersion, check
+    from amanah.law.walk import walk
+    from amanah_sla_monitor import recalculate
 
-    tally, read = Tally(limit), law(place)
+    read = law(place)
     progress.step(f"Holding the law of {place.pack} against every clock that runs")
-    async with opened(place) as chassis:
-        try:
-            await check(chassis, read)
-            async for looked in work(chassis, read):
-                tally.add(looked.complaints, looked.decisions)
-        except NoNewVersion as unversioned:
-            raise Fault(f"{place.pack}: {unversioned}") from None
-    return tally
+    try:
+        async with opened(place) as chassis:
+            await (recalculate.put_in_force if for_good else recalculate.check)(chassis, read)
+            stretches = [stretch async for stretch in recalculate.stretches(chassis)]
+        return await walk(place, stretches, limit, for_good=for_good)
+    except recalculate.NoNewVersion as unversioned:
+        raise Fault(f"{place.pack}: {unversioned}") from None

@@ -32,6 +32,12 @@ class Tally:
             if decision.what in MOVED and len(self.moves) < self.limit:
                 self.moves.append(_move(complaint_id, decision))
 
+    def merge(self, other: "Tally") -> None:
+        """What another process has counted."""
+        self.complaints += other.complaints
+        self.by_place += other.by_place
+        self.moves = (self.moves + other.moves)[: self.limit]
+
     @property
     def moved(self) -> int:
         """Clocks, each once."""

@@ -1,7 +1,6 @@
 """What the monitor does with each event: record the fact, fold all facts of the complaint, say and store the difference."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from amanah_contracts.routing import ComplaintRouted
 from amanah_sla_monitor import store, telling
 from amanah_sla_monitor.domain.diff import Stored
 from amanah_sla_monitor.domain.facts import WITHDRAWN, Fact
-from amanah_sla_monitor.monitor import Monitor, in_force
+from amanah_sla_monitor.monitor import BEHIND, Monitor, in_force
 
 E = TypeVar("E", ComplaintSubmitted, ComplaintRouted, CaseEvent)
 
@@ -122,13 +121,14 @@ def _of_case(delivered: Delivered[Any]) -> Fact:
 
 
 def _withdrawn(delivered: Delivered[CaseActionWithdrawn], seq: int | None) -> Fact:
-    return replace(_of_case(delivered), kind=WITHDRAWN, withdraws=seq)
+    return _of_case(delivered)._replace(kind=WITHDRAWN, withdraws=seq)
 
 
 # -- load, decide, record ------------------------------------------------------------------------------------------------
 
 
 async def _apply(batch: Batch[Any], monitor: Monitor, as_fact: Callable[[Delivered[Any]], Fact]) -> None:
+    await _notice_lag(batch, monitor)
     new = {delivered.event.complaint_id: as_fact(delivered) for delivered in batch.deliveries}
     traces = {delivered.event.complaint_id: delivered.traceparent for delivered in batch.deliveries}
     law = await in_force(batch.db, monitor)
@@ -136,9 +136,16 @@ async def _apply(batch: Batch[Any], monitor: Monitor, as_fact: Callable[[Deliver
     known = [complaint_id for complaint_id, casefile in casefiles.items() if casefile.known]
     told = await store.deadlines(batch.db, known, lock=True) if known else {}
     facts = {complaint_id: casefiles[complaint_id].facts for complaint_id in new}
-    difference = telling.decide(batch, law, facts, told, nothing_is_due=not monitor.caught_up.is_set())
+    difference = telling.decide(batch, law, facts, told, nothing_is_due=monitor.known_until is not None)
     await telling.record(batch, difference, traces)
     await _wake_ticker(batch, monitor, difference.changed)
+
+
+async def _notice_lag(batch: Batch[Any], monitor: Monitor) -> None:
+    if max(map(batch.waited, batch.deliveries)) > BEHIND:
+        if monitor.known_until is None:
+            await store.tell_behind(batch.db)
+        monitor.fall_behind()
 
 
 async def _wake_ticker(batch: Batch[Any], monitor: Monitor, changed: list[tuple[UUID, Stored]]) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from amanah_chassis.catching_up import caught_up
@@ -11,14 +12,19 @@ from amanah_chassis.chassis import Chassis
 from amanah_chassis.database import Connection, connection
 from amanah_chassis.errors import TRANSIENT, Misconfigured
 from amanah_chassis.logs import logger
+from amanah_chassis.patience import patiently
 from amanah_sla_monitor import metrics, past, store
 from amanah_sla_monitor.domain import fingerprints
 from amanah_sla_monitor.domain.law import Law
 
 log = logger(__name__)
 
+BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
+
+BEHIND = timedelta(seconds=0.5)
+"""A fact that lay in Kafka for longer shows that this process does not keep up, or was not there."""
 PATIENCE = 15.0
-"""Seconds for which what has passed may wait, at the start, for what lies unread."""
+"""Seconds for which what has passed may wait for what lies unread."""
 
 
 @dataclass
@@ -36,14 +42,23 @@ class Monitor:
     """What the ticker sleeps for; None: it is awake, or sleeps for nothing, and wants to hear of every new instant."""
     looked_at: float = 0.0
     """When the ticker last looked, on the monotonic clock: see `metrics.SCAN_AGE`."""
-    caught_up: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once all that had been written before this process came has been applied: until then nothing falls due."""
+    known_until: datetime | None = BEFORE_ALL
+    """All that had been written by then has been applied; nothing later falls due yet. None: this process keeps up."""
+    behind: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when something may lie unread, as it may at the start."""
     fingerprint: str = ""
     not_found: str = ""
     """A law that was applied and is not the one of our pack: not looked for again until another one is."""
 
     def __post_init__(self) -> None:
         self.fingerprint = fingerprints.whole(self.law)
+        self.behind.set()
+
+    def fall_behind(self) -> None:
+        """Nothing falls due until what lies unread is known."""
+        if self.known_until is None:
+            self.known_until = BEFORE_ALL
+        self.behind.set()
 
 
 async def in_force(db: Connection, monitor: Monitor) -> Law:
@@ -66,12 +81,21 @@ async def begin(db: Connection, monitor: Monitor, pack: Path) -> None:
 
 
 async def run_catching_up(monitor: Monitor, chassis: Chassis, topics: Sequence[str]) -> None:
-    """After downtime the answer to a deadline may lie unread beside its filing, and so may who holds the case: whatever has
-    passed meanwhile is said once that has been read, or after PATIENCE. Runs until cancelled."""
-    await caught_up(chassis.settings.kafka, "amanah.sla_monitor", topics, PATIENCE)
-    monitor.caught_up.set()
-    monitor.wake.set()
-    await asyncio.Event().wait()
+    """After downtime, and on a machine that is too busy, the answer to a deadline may lie unread beside its filing, and so
+    may who holds the case: whatever has passed is said once that has been read, or after PATIENCE. Runs until cancelled."""
+    while True:
+        await monitor.behind.wait()
+        monitor.behind.clear()
+        begun = await patiently(partial(_settled, chassis), 1)
+        await caught_up(chassis.settings.kafka, "amanah.sla_monitor", topics, PATIENCE)
+        # Facts that came late meanwhile have set it again.
+        monitor.known_until = begun if monitor.behind.is_set() else None
+        monitor.wake.set()
+
+
+async def _settled(chassis: Chassis) -> datetime:
+    async with connection(chassis.pool) as db:
+        return (await chassis.clock.read(db)).settled
 
 
 async def run_law(monitor: Monitor, chassis: Chassis) -> None:

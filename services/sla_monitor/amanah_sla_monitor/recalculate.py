@@ -3,13 +3,14 @@
 Each batch is a transaction of its own and folds its complaints anew, so a clock is moved at most once, however often this
 is begun: what has been told already is no difference any more. Two batches are on the way at a time, for the
 server writes one while the other is folded. The ticker passes over the rows of a batch and comes back to them a few
-milliseconds later. Nothing of it needs the monitor's process: it commits to the same tables and the same outbox.
+milliseconds later. Nothing of it needs the monitor's process: it commits to the same tables and the same outbox. No stretch
+of complaints needs another one, so several processes may share them.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from amanah_chassis.chassis import Chassis
@@ -19,11 +20,20 @@ from amanah_sla_monitor.domain.diff import Decision
 from amanah_sla_monitor.domain.fingerprints import Part
 from amanah_sla_monitor.domain.law import Law
 
-FIRST = UUID(int=0)
 BATCH = 500
 """Complaints in one transaction: some tenths of a second, by which the breach of one of them may be late."""
 ABREAST = 2
 """Batches at a time, each on a connection of its own."""
+STRETCH = 10_000
+"""Complaints, finished ones too, that are walked through as one; so a statement is short also where years of them lie."""
+BEFORE_ALL = UUID(int=0)
+
+
+class Stretch(NamedTuple):
+    """Complaints by their ids: those after `after`, up to and including `upto`."""
+
+    after: UUID
+    upto: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,13 @@ class NoNewVersion(Exception):
         super().__init__(f"{named}: changed since it came into force. Give every change a version of its own.")
 
 
+class Superseded(Exception):
+    """Another law has come into force while this one was being told to the clocks; that one's `apply` moves them all."""
+
+    def __init__(self) -> None:
+        super().__init__("another law has been applied meanwhile, and it goes on; this one is no longer in force")
+
+
 async def check(chassis: Chassis, law: Law) -> None:
     """Raises NoNewVersion."""
     async with chassis.pool.acquire() as db:
@@ -50,34 +67,62 @@ async def check(chassis: Chassis, law: Law) -> None:
         raise NoNewVersion(changed)
 
 
-async def preview(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
-    """What `apply` would say, batch by batch. Changes nothing and holds nobody up."""
-    after: UUID | None = FIRST
-    while after is not None:
-        async with chassis.transaction() as tx:
-            facts, after = await store.unfinished(tx.db, after, BATCH, lock=False)
-            told = await store.deadlines(tx.db, facts, lock=False)
-            difference = telling.decide(tx, law, facts, told)
-        yield Looked(len(facts), tuple(difference.decisions))
-
-
-async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
-    """Puts the law in force and tells every clock that runs of it, batch by batch. Raises NoNewVersion."""
+async def put_in_force(chassis: Chassis, law: Law) -> None:
+    """From the commit on every new fact is folded by it. Raises NoNewVersion."""
     await check(chassis, law)
     async with chassis.transaction() as tx:
         await store.put_in_force(tx.db, fingerprints.whole(law))
         await store.note_parts(tx.db, fingerprints.parts(law))
         await past.keep(tx.db, law, chassis.settings.pack)
-    walk = Walk()
+
+
+async def stretches(chassis: Chassis) -> AsyncIterator[Stretch]:
+    """All complaints there are, in stretches. Whoever comes later comes under the law that is in force already."""
+    after = BEFORE_ALL
+    while True:
+        async with chassis.pool.acquire() as db:
+            upto = await store.end_of_stretch(db, after, STRETCH)
+        if upto is None:
+            return
+        yield Stretch(after, upto)
+        after = upto
+
+
+async def apply(chassis: Chassis, law: Law) -> AsyncIterator[Looked]:
+    """Puts the law in force and tells every clock that runs of it. Raises NoNewVersion and Superseded."""
+    await put_in_force(chassis, law)
+    async for stretch in stretches(chassis):
+        async for looked in move(chassis, law, stretch):
+            yield looked
+
+
+async def preview(chassis: Chassis, law: Law, stretch: Stretch) -> AsyncIterator[Looked]:
+    """What `move` would say, batch by batch. Changes nothing and holds nobody up."""
+    after, more = stretch.after, True
+    while more:
+        async with chassis.transaction() as tx:
+            facts = await store.unfinished(tx.db, after, stretch.upto, BATCH, lock=False)
+            told = await store.deadlines(tx.db, facts, lock=False)
+            difference = telling.decide(tx, law, facts, told)
+        yield Looked(len(facts), tuple(difference.decisions))
+        after, more = _last(facts, after), len(facts) == BATCH
+
+
+async def move(chassis: Chassis, law: Law, stretch: Stretch) -> AsyncIterator[Looked]:
+    """Tells the clocks of a stretch of the law that is in force, batch by batch. Raises Superseded."""
+    walk = Walk(fingerprints.whole(law), stretch)
     async for looked in _abreast(lambda: _move(chassis, law, walk)):
         yield looked
 
 
 @dataclass(slots=True)
 class Walk:
-    """How far the batches have come. One at a time takes the next complaints; what follows they do side by side."""
+    """How far the batches of a stretch have come. One at a time takes the next complaints; what follows they do side by
+    side."""
 
-    after: UUID | None = FIRST
+    law: str
+    """Its fingerprint."""
+    left: Stretch | None
     """None: to the end."""
     taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -85,10 +130,14 @@ class Walk:
 async def _move(chassis: Chassis, law: Law, walk: Walk) -> Looked | None:
     """The next batch, from its locks to its commit; None when there is none."""
     async with chassis.transaction() as tx:
+        if await store.law_in_force(tx.db, hold=True) != walk.law:
+            raise Superseded
         async with walk.taking:
-            if walk.after is None:
+            if walk.left is None:
                 return None
-            facts, walk.after = await store.unfinished(tx.db, walk.after, BATCH, lock=True)
+            after, upto = walk.left
+            facts = await store.unfinished(tx.db, after, upto, BATCH, lock=True)
+            walk.left = Stretch(_last(facts, after), upto) if len(facts) == BATCH else None
         told = await store.deadlines(tx.db, facts, lock=True)
         # Until these locks the ticker went on: by an instant from before it said a breach, we would take that back.
         reading = await chassis.clock.read(tx.db)
@@ -98,6 +147,11 @@ async def _move(chassis: Chassis, law: Law, walk: Walk) -> Looked | None:
         if difference.changed:
             await store.wake_tickers(tx.db)
     return Looked(len(facts), tuple(difference.decisions))
+
+
+def _last(facts: dict[UUID, Any], after: UUID) -> UUID:
+    """The last id of a batch, which comes in their order."""
+    return next(reversed(facts), after)
 
 
 async def _abreast(batch: Callable[[], Coroutine[Any, Any, Looked | None]]) -> AsyncIterator[Looked]:

@@ -15,7 +15,7 @@ from amanah_sla_monitor.domain.fingerprints import Part
 from amanah_sla_monitor.domain.marks import Mark
 
 _STATES = {state.value: state for state in State}
-_FIELDS = tuple(Stored.__dataclass_fields__)
+_FIELDS = Stored._fields
 _COLUMNS = ", ".join(_FIELDS)
 _INSTANTS = ("occurred_at", "received_at", "given_due_at")
 
@@ -103,10 +103,9 @@ async def seqs_of(db: Connection, source: str, actions: Mapping[UUID, UUID]) -> 
 def encode(fact: Fact) -> str:
     """A fact as JSON, without what it does not have."""
     stored: dict[str, Any] = {}
-    for name in Fact.__slots__:
-        value = getattr(fact, name)
+    for name, value in zip(Fact._fields, fact, strict=True):
         if value is not None:
-            stored[name] = value.isoformat() if name in _INSTANTS else value
+            stored[name] = value.isoformat() if isinstance(value, datetime) else value
     return json.dumps(stored)
 
 
@@ -140,7 +139,7 @@ async def save(db: Connection, changed: Sequence[tuple[UUID, Stored]]) -> None:
     """Stores new and changed clocks."""
     if not changed:
         return
-    columns = [[getattr(stored, name) for _, stored in changed] for name in _FIELDS]
+    columns: list[Any] = list(zip(*(stored for _, stored in changed), strict=True))
     columns[_MARKS] = [_write_marks(marks) for marks in columns[_MARKS]]
     await db.execute(_SAVE, [complaint_id for complaint_id, _ in changed], *columns)
 
@@ -201,8 +200,8 @@ async def withdraw(db: Connection, withdrawn: Sequence[Fire], at: datetime) -> N
     )
 
 
-async def fire_due(db: Connection, settled: datetime, limit: int) -> list[Fired]:
-    """Claims up to `limit` clocks with a mark that has come and that nobody else holds, and moves each on to its next mark.
+async def fire_due(db: Connection, come: datetime, detected_at: datetime, limit: int) -> list[Fired]:
+    """Claims up to `limit` clocks with a mark until `come` that nobody else holds, and moves each on to its next mark.
     Answers, in the order of their instants, the marks not said before: of a clock that has run out its breach and the levels
     reached since; of one that runs its warnings."""
     rows = await db.fetch(
@@ -234,7 +233,7 @@ async def fire_due(db: Connection, settled: datetime, limit: int) -> list[Fired]
                   else false end
         ), won as (
             insert into fired (complaint_id, stage, holder, deadline_version, threshold, due_at, detected_at)
-            select complaint_id, stage, holder, deadline_version, split_part(mark, '|', 1), at, $1 from come
+            select complaint_id, stage, holder, deadline_version, split_part(mark, '|', 1), at, $3 from come
             on conflict (complaint_id, stage, holder, deadline_version, threshold) do update
             set withdrawn_at = null, due_at = excluded.due_at, detected_at = excluded.detected_at
             where fired.withdrawn_at is not null
@@ -247,8 +246,9 @@ async def fire_due(db: Connection, settled: datetime, limit: int) -> list[Fired]
                in (select complaint_id, stage, holder, threshold from won)) is true
         order by at, mark
         """,
-        settled,
+        come,
         limit,
+        detected_at,
     )
     return [Fired(*row) for row in rows]
 
@@ -355,37 +355,38 @@ async def law_with(db: Connection, parts: Sequence[str]) -> tuple[str, dict[str,
     return None if row is None else (row["fingerprint"], json.loads(row["files"]))
 
 
-WINDOW = 10_000
-LAST_ID = UUID(int=2**128 - 1)
-_WINDOW_END = "select complaint_id from casefile where complaint_id > $1 order by complaint_id offset $2 limit 1"
+_END_OF_STRETCH = """
+    select complaint_id from (select complaint_id from casefile where complaint_id > $1 order by complaint_id limit $2) c
+    order by complaint_id desc limit 1
+    """
 _UNFINISHED = """
     select complaint_id, facts from casefile c
     cross join lateral (select count(*) as all, count(*) filter (where d.state in ('running', 'paused')) as open
                         from deadline d where d.complaint_id = c.complaint_id) told
-    where complaint_id > $1 and complaint_id <= $3 and (told.open > 0 or told.all = 0)
-    order by complaint_id limit $2
+    where complaint_id > $1 and complaint_id <= $2 and (told.open > 0 or told.all = 0)
+    order by complaint_id limit $3
     """
 """By looking for the clocks of each case. Asked whether they exist, the server gathers those of all cases, each time."""
 _UNFINISHED_LOCKED = _UNFINISHED + "for update of c"
 
 
-class Unfinished(NamedTuple):
-    """Some complaints with a clock that runs or with none at all, and all their facts."""
-
-    facts: dict[UUID, list[Fact]]
-    upto: UUID | None
-    """The last id that was looked at; None: there is none after it."""
+async def end_of_stretch(db: Connection, after: UUID, limit: int) -> UUID | None:
+    """The last of the next `limit` complaints, finished or not, in the order of their ids; None: there is none after it."""
+    upto: UUID | None = await db.fetchval(_END_OF_STRETCH, after, limit)
+    return upto
 
 
-async def unfinished(db: Connection, after: UUID, limit: int, *, lock: bool) -> Unfinished:
-    """The next of them in the order of their ids. Up to WINDOW complaints are looked at, so that a statement is short also
-    where years of finished ones lie between."""
-    end: UUID | None = await db.fetchval(_WINDOW_END, after, WINDOW)
-    rows = await db.fetch(_UNFINISHED_LOCKED if lock else _UNFINISHED, after, limit, end or LAST_ID)
-    facts = {complaint_id: [decode(fact) for fact in json.loads(known)] for complaint_id, known in rows}
-    return Unfinished(facts, rows[-1][0] if len(rows) == limit else end)
+async def unfinished(db: Connection, after: UUID, upto: UUID, limit: int, *, lock: bool) -> dict[UUID, list[Fact]]:
+    """All facts of the first complaints between these ids, in their order, that have a clock that runs or none at all."""
+    rows = await db.fetch(_UNFINISHED_LOCKED if lock else _UNFINISHED, after, upto, limit)
+    return {complaint_id: [decode(fact) for fact in json.loads(known)] for complaint_id, known in rows}
 
 
 async def wake_tickers(db: Connection) -> None:
     """Tells the tickers of all processes, at commit, that an instant comes sooner than they know."""
     await db.execute("select pg_notify('sla_monitor_ticker', '')")
+
+
+async def tell_behind(db: Connection) -> None:
+    """Tells all processes, at commit, that facts of the past lie unread: none of them knows whose."""
+    await db.execute("select pg_notify('sla_monitor_behind', '')")

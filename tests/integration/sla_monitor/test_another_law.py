@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,11 @@ from tests.support.stack import Embedded
 from tests.support.wire import Reader, Wire, eventually
 
 from amanah import project
+from amanah.fault import Fault
+from amanah.law import walk as walks
+from amanah.law.place import Place, law, opened
+from amanah.law.tally import Tally
+from amanah_sla_monitor import recalculate
 
 WITA = ZoneInfo("Asia/Makassar")
 HOLDER = "kalsel-pupr"
@@ -234,3 +240,66 @@ async def test_a_law_that_lies_there_unapplied_is_said_and_stops_nobody(
     await knows(monitor, complaint, 1)
     assert moves(deployment.answer("apply"), complaint) == []
     await eventually(lambda: "amanah_law_not_applied 0.0" in monitor.get("/metrics"), "the gauge")
+
+
+async def test_several_processes_share_the_complaints_and_each_clock_is_moved_once(
+    deployment: Deployment,
+    clock: VirtualClock,
+    wire: Wire,
+    deadlines: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monitor, complaints = deployment.monitor, [uuid4() for _ in range(7)]
+    for complaint in complaints:
+        wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+    for complaint in complaints:
+        await knows(monitor, complaint, 2)
+    deployment.free_the_third_of_june()
+    monkeypatch.setattr(recalculate, "STRETCH", 2)
+    place = Place(deployment.database, deployment.pack)
+    async with opened(place) as chassis:
+        await recalculate.put_in_force(chassis, law(place))
+        stretches = [stretch async for stretch in recalculate.stretches(chassis)]
+    assert len(stretches) >= 4
+    seen: set[int] = set()
+    monkeypatch.setattr(walks, "_answer", lambda pipe, answer=walks._answer: _counted(answer(pipe), seen))
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    would = await walks.walk(place, stretches, 100, for_good=False)
+    done = await walks.walk(place, stretches, 100, for_good=True)
+    assert (len(seen), would.moved, would.by_place) == (6, done.moved, done.by_place)
+    assert {UUID(move["complaint"]) for move in done.moves} >= set(complaints)
+    for complaint in complaints:
+        assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
+    assert (await walks.walk(place, stretches, 100, for_good=True)).moved == 0
+
+
+def _counted(tally: Tally, seen: set[int]) -> Tally:
+    seen.add(id(tally))
+    assert tally.complaints > 0
+    return tally
+
+
+async def test_a_law_that_another_has_followed_moves_nothing_any_more(
+    deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader
+) -> None:
+    """Two people apply laws at once: the clocks must not be moved back to the one that came first."""
+    monitor, complaint = deployment.monitor, uuid4()
+    wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+    await knows(monitor, complaint, 2)
+    place = Place(deployment.database, deployment.pack)
+    first = law(place)
+    deployment.free_the_third_of_june()
+    deployment.answer("apply")
+    async with opened(place) as chassis:
+        stretches = [stretch async for stretch in recalculate.stretches(chassis)]
+        with pytest.raises(recalculate.Superseded):
+            async for _ in recalculate.move(chassis, first, stretches[0]):
+                pass
+    assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
+
+
+def test_a_process_that_dies_over_its_part_is_noticed() -> None:
+    pipe, answer = Pipe(duplex=False)
+    answer.close()
+    with pytest.raises(Fault, match="Begin again"):
+        walks._answer(pipe)

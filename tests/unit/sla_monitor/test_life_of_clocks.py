@@ -93,7 +93,7 @@ class Watch:
             over = row.state in OPEN and row.due_at is not None and row.due_at <= now
             state = State.BREACHED if over else row.state
             ahead = min((mark.at for mark in row.marks if mark.at > now), default=None)
-            self.stored[key] = replace(row, state=state, next_fire_at=ahead)
+            self.stored[key] = row._replace(state=state, next_fire_at=ahead)
             come = [mark for mark in row.marks if since <= mark.at <= now and mark.name != DUE]
             if row.due_at is not None and since <= row.due_at <= now:
                 come.append(Mark(row.due_at, DUE))
@@ -198,7 +198,7 @@ def test_levels_are_reached_in_their_order_each_at_its_instant(facts: list[Fact]
     """With facts in the order of their receipt, none of them backdated, and a tick at each moment, nothing is learnt of
     late."""
     watch = Watch()
-    prompt = [replace(fact, occurred_at=fact.received_at) for fact in facts]
+    prompt = [fact._replace(occurred_at=fact.received_at) for fact in facts]
     for fact in sorted(prompt, key=lambda f: f.received_at):
         watch.tick(fact.received_at)
         watch.learn(fact, fact.received_at)

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from amanah_sla_monitor.domain.calendars import Calendar, Calendars
 from amanah_sla_monitor.domain.cases import Case, Effective, Holding, first
@@ -41,8 +42,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """One deadline of one complaint, unique by (stage, holder)."""
 
     stage: str
@@ -67,8 +67,11 @@ class Clock:
 def clocks(facts: Iterable[Fact], rules: Rules, calendars: Calendars, now: datetime) -> tuple[Clock, ...]:
     """Every clock that the facts have started, as it stands at `now`, in the order of stages and holders."""
     case = Case(facts, rules.backdating)
+    kinds = {e.fact.kind for e in case.facts}
     result: list[Clock] = []
-    for candidates in rules.by_stage.values():
+    for beginning, candidates in rules.stages:
+        if beginning.isdisjoint(kinds) and not case.taken_back:
+            continue  # of every complaint most stages have not begun
         for holding in case.holders(candidates):
             clock = _clock(case, candidates, calendars, holding, now)
             if clock is not None:

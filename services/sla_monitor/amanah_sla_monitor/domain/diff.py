@@ -16,9 +16,10 @@ A finished clock never changes because the law changed. A running one that the l
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from amanah_sla_monitor.domain.clocks import Clock, State
 from amanah_sla_monitor.domain.facts import ROUTED
@@ -59,8 +60,7 @@ class Ground(StrEnum):
     FACTS = "facts"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A clock as it was last told of."""
 
     stage: str
@@ -80,8 +80,7 @@ class Stored:
     marks: tuple[Mark, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One thing to say about a clock."""
 
     what: What
@@ -131,7 +130,7 @@ def diff(
             changed.append(after)
     for before in gone.values():
         if before.state in OPEN:
-            after = replace(before, state=State.CANCELLED, ended_at=now, next_fire_at=None, marks=())
+            after = before._replace(state=State.CANCELLED, ended_at=now, next_fire_at=None, marks=())
             decisions.append(Decision(What.CANCELLED, after, now, NO_RULE))
             changed.append(after)
     return Difference(tuple(decisions), tuple(changed)) if changed else NOTHING
@@ -219,16 +218,16 @@ def _as_the_old_law_ends(before: Stored, clock: Clock) -> Stored:
     time by that date, the breach never was; later, it ends the escalation."""
     if before.state is not State.BREACHED or clock.ended_at is None or before.due_at is None:
         return before
-    ended = replace(before, ended_at=clock.ended_at, next_fire_at=None, marks=())
+    ended = before._replace(ended_at=clock.ended_at, next_fire_at=None, marks=())
     if clock.ended_at > before.due_at:
         return ended
-    return replace(ended, state=State.CANCELLED if clock.ended_by == ROUTED else State.MET)
+    return ended._replace(state=State.CANCELLED if clock.ended_by == ROUTED else State.MET)
 
 
 def _decisions(before: Stored | None, after: Stored, clock: Clock, now: datetime) -> Iterator[Decision]:
     moved = before is not None and before.deadline_version != after.deadline_version
     if before is not None and before.state is State.BREACHED and (moved or before.state is not after.state):
-        taken_back = replace(after, deadline_version=before.deadline_version, due_at=before.due_at)
+        taken_back = after._replace(deadline_version=before.deadline_version, due_at=before.due_at)
         yield Decision(What.BREACH_WITHDRAWN, taken_back, after.ended_at or now, clock.ended_by)
     if before is None or (before.state in ENDED and (moved or after.state in OPEN)):
         yield Decision(What.STARTED, after, after.started_at)

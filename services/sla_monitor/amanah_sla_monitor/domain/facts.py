@@ -1,7 +1,7 @@
 """Facts: what is known to have happened to a complaint, each with the instant claimed and the instant received."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 SUBMITTED = "complaint.submitted"
 ROUTED = "complaint.routed"
@@ -25,8 +25,7 @@ KINDS = frozenset(
 """Facts that a rule may name as its start, stop, pause, resumption or extension: the stems of the events recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One fact, unique by (source, seq). Fields beyond the first five are there where its kind has them."""
 
     kind: str

@@ -247,6 +247,11 @@ class Rules:
         return max(versions, key=lambda r: (day is not None and r.in_force(day), r.valid_from), default=None)
 
     @cached_property
+    def stages(self) -> Sequence[tuple[frozenset[str], tuple[Rule, ...]]]:
+        """The rules of each stage, and before them the kinds of fact by which any of them begins."""
+        return [(frozenset().union(*(rule.starts for rule in rules)), rules) for rules in self.by_stage.values()]
+
+    @cached_property
     def bind_holders(self) -> bool:
         """Whether any of them gives clocks to whoever holds the case."""
         return any(rules[0].bound is Bound.HOLDER for rules in self.by_stage.values())

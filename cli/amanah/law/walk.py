@@ -1,0 +1,88 @@
+"""Through all stretches of complaints, in as many processes as there are cores: what takes long is folding, and one Python
+process folds on one core."""
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+from amanah.fault import Fault
+from amanah.law import place as places
+from amanah.law.place import Place
+from amanah.law.tally import Tally
+from amanah_sla_monitor import recalculate
+from amanah_sla_monitor.recalculate import Stretch
+
+MOST = 4
+"""Processes, each with two connections: more would crowd out the monitors."""
+
+
+async def walk(place: Place, stretches: Sequence[Stretch], limit: int, *, for_good: bool) -> Tally:
+    """Holds the law against the clocks of these stretches, and for good tells them. Raises Fault."""
+    count = min(MOST, os.cpu_count() or 1, len(stretches))
+    if count <= 1:
+        return await _walk(place, stretches, limit, for_good=for_good)
+    whole = Tally(limit)
+    for tally in await _shared([(place, stretches[n::count], limit, for_good) for n in range(count)]):
+        whole.merge(tally)
+    return whole
+
+
+async def _walk(place: Place, stretches: Sequence[Stretch], limit: int, *, for_good: bool) -> Tally:
+    tally, law, parent = Tally(limit), places.law(place), os.getppid()
+    look = recalculate.move if for_good else recalculate.preview
+    async with places.opened(place) as chassis:
+        try:
+            for stretch in stretches:
+                async for looked in look(chassis, law, stretch):
+                    tally.add(looked.complaints, looked.decisions)
+                if os.getppid() != parent:
+                    raise Fault("Whoever asked for this is gone.")
+        except recalculate.Superseded as superseded:
+            raise Fault(f"Stopped: {superseded}.") from None
+    return tally
+
+
+Task = tuple[Place, Sequence[Stretch], int, bool]
+
+
+async def _shared(tasks: Sequence[Task]) -> list[Tally]:
+    """Each task in a process of its own. They end with this one, and all of them when one fails; begun again, the work goes
+    on where it was."""
+    spawn = multiprocessing.get_context("spawn")
+    pipes = [spawn.Pipe(duplex=False) for _ in tasks]
+    processes = [
+        spawn.Process(target=_task, args=(answer, task), daemon=True)
+        for (_, answer), task in zip(pipes, tasks, strict=True)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        for _, answer in pipes:
+            answer.close()  # theirs alone, so that a process that ends without a word is noticed
+        return await asyncio.gather(*(asyncio.to_thread(_answer, pipe) for pipe, _ in pipes))
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _task(answer: Connection, task: Task) -> None:
+    place, stretches, limit, for_good = task
+    with suppress(BrokenPipeError, KeyboardInterrupt):  # whoever asked is gone, or has been told to stop, as we have
+        try:
+            answer.send(asyncio.run(_walk(place, stretches, limit, for_good=for_good)))
+        except Fault as fault:
+            answer.send(fault)
+
+
+def _answer(pipe: Connection) -> Tally:
+    try:
+        found: Tally | Fault = pipe.recv()
+    except EOFError:
+        raise Fault("A process that did a part of this has died. Begin again: what is done stays done.") from None
+    if isinstance(found, Fault):
+        raise found
+    return found
