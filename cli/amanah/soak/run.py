@@ -19,13 +19,13 @@ from amanah.replay.citizen import History
 from amanah.replay.office import Office
 from amanah.replay.pipeline import Pipeline
 from amanah.replay.session import _groups, fresh
-from amanah.soak import evidence
 from amanah.soak.chaos import Chaos
 from amanah.soak.crowd import Crowd
 from amanah.soak.sampler import COMPLAINTS, Sampler, load
 from amanah.soak.series import Series
 from amanah.soak.verdict import BESIDE, Ruling, ratio, rulings
 from amanah.verify.result import Result
+from amanah.verify.run import verify_stack
 
 PACK = "nyc311"
 HISTORY = "history.jsonl"
@@ -130,7 +130,7 @@ async def soak(
         drained = await _drain(stack, crowd, groups, progress)
         history.note(op="end", at=datetime.now(UTC))
         progress.step("Checking what is left")
-        verified = await evidence.verify(stack, stack.data / HISTORY)
+        verified = await verify_stack(stack, stack.data / HISTORY)
         found = list(sampler.series.values())
         judged = rulings(comparable(sampler.series), seconds / 2, seconds)
         return Soaked(

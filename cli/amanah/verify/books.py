@@ -17,6 +17,8 @@ class Books:
     """The databases' own clock when reading began, in milliseconds since 1970."""
     outbox: set[tuple[str, str]] = field(default_factory=set)
     """(event id, topic) of every event marked as sent."""
+    pruned_ms: dict[str, int] = field(default_factory=dict)
+    """`ce_source` of a service to the instant, in milliseconds since 1970, up to which sent rows may be pruned."""
     unsent: list[tuple[str, str, str]] = field(default_factory=list)
     """(service, event id, topic)."""
     parked: list[tuple[str, str]] = field(default_factory=list)
@@ -54,6 +56,8 @@ def _chassis(books: Books, service: str, db: Any) -> None:
             books.outbox.add((event_id, topic))
         else:
             books.unsent.append((service, event_id, topic))
+    for (up_to_ms,) in db.execute(_PRUNED):  # after the rows: it only moves on
+        books.pruned_ms[f"amanah.{service}"] = up_to_ms
     books.parked += [
         (service, f"waits for {row[0]}: {row[1]}/{row[2]}@{row[3]}")
         for row in db.execute('select waiting_for, topic, partition, "offset" from chassis_parked')
@@ -86,6 +90,9 @@ def _sla_monitor(books: Books, db: Any) -> None:
 
 def _notifier(books: Books, db: Any) -> None:
     books.waiting_notices = _one(db, "select count(*) from notifier_delivery where state = 'pending'")
+
+
+_PRUNED = "select (extract(epoch from up_to) * 1000)::bigint from chassis_pruned where what = 'chassis_outbox'"
 
 
 def _one(db: Any, sql: str) -> Any:

@@ -53,7 +53,8 @@ def committed(e: Evidence) -> Iterator[Finding | Examined]:
 
 
 def outbox(e: Evidence) -> Iterator[Finding | Examined]:
-    """What a database says was sent lies in Kafka; what lies in Kafka was committed first; nothing waits."""
+    """What a database says was sent lies in Kafka; what lies in Kafka was committed first; nothing waits. A record is in
+    Kafka before its row is marked as sent, so one that is older than what its outbox was pruned of may have no row."""
     yield len(e.books.outbox)
     there = {(record.id, record.topic) for record in e.records}
     for event_id, topic in e.books.outbox - there:
@@ -62,7 +63,8 @@ def outbox(e: Evidence) -> Iterator[Finding | Examined]:
         yield Finding("unsent", f"{service}: event {event_id} waits for {topic}")
     known = e.books.outbox | {(event_id, topic) for _, event_id, topic in e.books.unsent}
     for record in e.records:
-        if (record.id, record.topic) not in known and record.appended_ms < e.books.taken_ms:
+        pruned_ms = e.books.pruned_ms.get(record.source, 0)
+        if (record.id, record.topic) not in known and pruned_ms < record.appended_ms < e.books.taken_ms:
             yield Finding("not_from_an_outbox", f"{record.type} {record.id} at {record.place}")
 
 

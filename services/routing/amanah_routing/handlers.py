@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from amanah_chassis.batch import Batch, Transaction
 from amanah_chassis.masking import mask
-from amanah_contracts.casework import CaseDeclined
+from amanah_contracts.casework import CaseActionWithdrawn, CaseDeclined
 from amanah_contracts.intake import ComplaintSubmitted
 from amanah_contracts.routing import ComplaintRouted, TriageRequested
 from amanah_contracts.vocabulary import Actor, Visibility
@@ -63,6 +63,21 @@ async def on_case_declined(batch: Batch[CaseDeclined], desk: Desk) -> None:
         complaint = _applied(replace(complaint, refused_by=refused_by), decision)
         changed.append(complaint)
         publish(batch, complaint, decision, delivered.traceparent)
+    await store.save(batch.db, changed, batch.now)
+
+
+async def on_case_action_withdrawn(batch: Batch[CaseActionWithdrawn], desk: Desk) -> None:  # noqa: ARG001
+    """Who refused a complaint in error and says so while it lies in triage holds it as before: its assignment never ended,
+    so nothing new is said. Of a complaint in triage its last holder's refusal is the only action that can be taken back."""
+    known = await store.load(batch.db, [d.event.complaint_id for d in batch.deliveries])
+    changed = []
+    for delivered in batch.deliveries:
+        agency, complaint = delivered.event.agency, known.get(delivered.event.complaint_id)
+        if complaint is None:
+            batch.park(delivered, "complaint.submitted")
+        elif complaint.state == "triage" and complaint.refused_by and complaint.refused_by[-1] == agency:
+            refused_by, reason = complaint.refused_by[:-1], "The agency took its refusal back."
+            changed.append(replace(complaint, state="routed", agency=agency, refused_by=refused_by, reason=reason))
     await store.save(batch.db, changed, batch.now)
 
 

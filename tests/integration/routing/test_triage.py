@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from tests.support.events import submitted
+from tests.support.events import case, submitted
 from tests.support.process import ServiceProcess
-from tests.support.wire import Reader, Wire
+from tests.support.wire import Reader, Wire, eventually
 
 WHY = "The call centre asked; the bridge is theirs."
 
@@ -131,3 +131,26 @@ async def test_what_has_not_reached_routing_cannot_be_assigned(officer: httpx.As
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:amanah:problem:not_found")
     for path in ("/triage?limit=0", "/triage?limit=1001"):
         assert (await officer.get(path)).status_code == 422
+
+
+async def test_who_takes_a_refusal_back_holds_the_complaint_as_before(
+    router: ServiceProcess, wire: Wire, said: Reader, officer: httpx.AsyncClient
+) -> None:
+    complaint, at = uuid4(), datetime.now(UTC)
+    wire.send(submitted(complaint, at))
+    await said.wait_for(complaint, "complaint.routed", topic="amanah.agency.dot")
+    refusal = uuid4()
+    wire.send(case("declined", complaint, at, "dot", action=refusal))
+    await said.wait_for(complaint, "triage.requested", topic="amanah.assignments")
+    wire.send(case("action_withdrawn", complaint, at, "dep", withdraws=uuid4()))  # nobody's: dep never held it
+    wire.send(case("action_withdrawn", complaint, at, "dot", withdraws=refusal))
+    held = "select state, agency, assignment, refused_by from complaint where complaint_id = %s"
+    await eventually(
+        lambda: router.sql(held, complaint) == [("routed", "dot", 1, [])], "the complaint to be dot's again"
+    )
+    assert len(routings(router, complaint)) == 2, "it never went anywhere else: nothing is said anew"
+    late = await officer.post(f"/triage/{complaint}/assign", json={"agency": "dep", "explanation": WHY})
+    assert late.status_code == 409
+    wire.send(case("declined", complaint, at, "dot", proposed_agency="dep"))
+    [second] = await said.wait_for(complaint, "complaint.routed", topic="amanah.agency.dep")
+    assert second.body["assignment"] == 2

@@ -7,15 +7,12 @@ from random import Random
 from typing import Any
 
 from amanah import project
-from amanah.soak.evidence import excuse
 from amanah.soak.life import AFAR, LATEST, SOONEST, life
 from amanah.soak.run import DAY, comparable, environment
 from amanah.soak.sampler import COMPLAINTS
 from amanah.soak.series import Series
 from amanah.soak.tables import COME_AND_GO, KEPT, kind
 from amanah.soak.verdict import BESIDE, LIMITS, PASSING, STILL
-from amanah.verify.books import Books
-from amanah.verify.records import Record
 from amanah_intake.settings import IntakeSettings
 from amanah_notifier.settings import NotifierSettings
 
@@ -40,23 +37,6 @@ def test_the_tables_that_are_judged_are_there() -> None:
 def test_a_table_is_judged_by_what_the_policy_says_of_it() -> None:
     assert [kind(name) for name in ("chassis_outbox", "casefile", "heartbeat")] == [PASSING, BESIDE, STILL]
     assert {PASSING, BESIDE, STILL} <= LIMITS.keys()
-
-
-def record(at: int, source: str = "amanah.intake") -> Record:
-    return Record("amanah.complaints", 0, at, at, "complaint.submitted.v1", f"id-{at}", source, "s", 1, None)
-
-
-def test_only_what_came_to_kafka_before_the_pruned_instant_is_excused() -> None:
-    books = Books(outbox={("id-300", "amanah.complaints")})
-    found = [record(100), record(200), record(201), record(300), record(150, "amanah.routing")]
-    assert excuse(books, found, {"intake": 200}) == 2
-    assert {name for name, _ in books.outbox} == {"id-100", "id-200", "id-300"}
-
-
-def test_without_pruning_nothing_is_excused() -> None:
-    books = Books()
-    assert excuse(books, [record(100)], {"intake": 0}) == 0
-    assert books.outbox == set()
 
 
 def test_what_is_due_within_the_run_is_never_answered_before() -> None:

@@ -70,6 +70,13 @@ def later_than_the_books(found: Found) -> None:
     found.books.fired.clear()
 
 
+def pruned_outbox(found: Found) -> None:
+    """Its oldest rows are gone by their term, and Kafka has the records still."""
+    oldest = found.records[0]
+    found.books.outbox.remove((oldest.id, oldest.topic))
+    found.books.pruned_ms[oldest.source] = oldest.appended_ms
+
+
 def unwritten_receivers(found: Found) -> None:
     found.received = None
 
@@ -96,6 +103,7 @@ def breach_of_a_rule(found: Found) -> None:
         triage,
         redelivered,
         later_than_the_books,
+        pruned_outbox,
         unwritten_receivers,
         breach_of_a_rule,
     ],
@@ -152,6 +160,13 @@ def leave_unsent(found: Found) -> None:
 
 def put_past_the_outbox(found: Found) -> None:
     found.books.outbox.remove((found.add("amanah.cases", "case.replied", GOOD).id, "amanah.cases"))
+
+
+def put_past_a_pruned_outbox(found: Found) -> None:
+    """Younger than all that was pruned, or another service's: that excuses nothing."""
+    record = found.add("amanah.cases", "case.replied", GOOD)
+    found.books.outbox.remove((record.id, record.topic))
+    found.books.pruned_ms |= {record.source: record.appended_ms - 1, "amanah.other": record.appended_ms}
 
 
 def send_to_another_topic_too(found: Found) -> None:
@@ -289,6 +304,7 @@ FAULTS: list[tuple[Break, list[tuple[str, str]]]] = [
     (lose_a_sent, [("outbox", "event_lost")]),
     (leave_unsent, [("outbox", "unsent")]),
     (put_past_the_outbox, [("outbox", "not_from_an_outbox")]),
+    (put_past_a_pruned_outbox, [("outbox", "not_from_an_outbox")]),
     (send_to_another_topic_too, [("acknowledged", "filed_twice"), ("outbox", "not_from_an_outbox")]),
     (scatter, [("sequences", "scattered")]),
     (leave_a_gap, [("sequences", "sequence_gap")]),
