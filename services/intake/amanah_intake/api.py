@@ -27,6 +27,11 @@ BODY_LIMIT = 256 * 1024
 _DRAIN_LIMIT = 4 * 1024 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{8,200}")
 _PRIVATE = {"Cache-Control": "no-store"}
+_SOON = {"Retry-After": "2"}
+_TOO_BUSY = (
+    "So many complaints are being filed that this one was not taken; nothing of it is kept. Send the same request again in"
+    " two seconds, with the same `Idempotency-Key`."
+)
 
 
 def make_api(intake: Intake, chassis: Chassis) -> FastAPI:
@@ -44,11 +49,16 @@ def make_api(intake: Intake, chassis: Chassis) -> FastAPI:
 
 
 def _add_filing(app: FastAPI, intake: Intake, chassis: Chassis, service: bytes) -> None:
-    desk = Desk(intake, chassis)
+    desk, most = Desk(intake, chassis), chassis.settings.filings_at_once
+    under_way = 0
 
     @app.post("/complaints", status_code=201, openapi_extra=FILING)
     async def file_complaint(request: Request) -> Response:
+        nonlocal under_way
+        under_way += 1
         try:
+            if under_way > most:
+                raise Problem(429, "too_busy", _TOO_BUSY, headers=_SOON)
             caller = _caller(request, service)
             form = parsed(await _body(request))
             with telemetry.span("POST /complaints", request.headers.get("traceparent")) as onward:
@@ -56,6 +66,8 @@ def _add_filing(app: FastAPI, intake: Intake, chassis: Chassis, service: bytes) 
         except Problem as refused:
             metrics.REJECTED.labels(refused.kind).inc()
             raise
+        finally:
+            under_way -= 1
         headers = _PRIVATE | {"Idempotent-Replay": "true"} if answer.repeated else _PRIVATE
         return Response(answer.body, 201, headers, "application/json")
 

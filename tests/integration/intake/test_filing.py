@@ -3,12 +3,14 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from tests.integration.intake.support import COMPLAINT, Door, is_problem
+from tests.integration.intake.support import COMPLAINT, Door, is_problem, make_intake
 from tests.support.process import ServiceProcess
+from tests.support.stack import Embedded
 from tests.support.wire import Reader
 
 from amanah_contracts.intake import ComplaintSubmitted
@@ -37,6 +39,41 @@ async def test_a_filing_is_answered_kept_and_published(door: Door, intake: Servi
     assert intake.sql("select category from intake_complaint where id = %s", told["complaint_id"]) == [
         ("Street Condition",)
     ]
+
+
+async def test_more_at_once_than_it_can_hold_are_told_to_come_again(embedded: Embedded, tmp_path: Path) -> None:
+    """A body of which nothing more comes keeps its place; the next one is answered at once, and taken when there is room."""
+    intake = make_intake(embedded, tmp_path, AMANAH_FILINGS_AT_ONCE="3")
+    intake.start()
+    holders: list[asyncio.StreamWriter] = []
+    try:
+        for n in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", intake.port)
+            head = f"POST /complaints HTTP/1.1\r\nHost: x\r\nIdempotency-Key: holder-{n}-x\r\nContent-Length: 100\r\n\r\n{{"
+            writer.write(head.encode())
+            await writer.drain()
+            holders.append(writer)
+        async with Door(intake) as door:
+            await eventually_answers(door, 429)
+            kept = intake.sql("select count(*) from intake_complaint")
+            refused = await door.file("the-same-key")
+            assert is_problem(refused, 429, "too_busy")
+            assert int(refused.headers["retry-after"]) > 0
+            assert intake.sql("select count(*) from intake_complaint") == kept
+            assert 'amanah_complaints_rejected_total{reason="too_busy"}' in intake.get("/metrics")
+            assert intake.get("/readyz") is not None, "it is no failure"
+            holders.pop().close()
+            await eventually_answers(door, 201, "the-same-key")
+    finally:
+        for writer in holders:
+            writer.close()
+        intake.stop()
+
+
+async def eventually_answers(door: Door, status: int, key: str | None = None) -> None:
+    async with asyncio.timeout(10):
+        while (await door.file(key)).status_code != status:
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("days", [-3000, -1, 1, 3000])
