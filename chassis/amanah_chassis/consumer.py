@@ -38,6 +38,8 @@ T = TypeVar("T")
 SetAside = list[tuple[Delivered[Any], str]]
 Take = Callable[[Transaction], Awaitable[bool]]
 
+PARKED_BATCH = 500
+"""Of what was set aside, in one transaction."""
 HANDLER_FAILED = "handler_failed"
 """Reason of a dead letter that could be read, but whose handler raised."""
 
@@ -60,6 +62,9 @@ class Committed:
         """The subjects of which something waits for a fact. That fact may have been applied by another transaction between
         our look and our commit, so what was parked deserves a second look after it."""
         return {item.event.subject for item, reason in self.set_aside if reason != parked.GAP}
+
+
+NOTHING = Committed([], [], [])
 
 
 class Consumer:
@@ -107,13 +112,12 @@ class Consumer:
         before = self._parkings
         async with connection(self._chassis.pool) as db:
             possible = await parked.any_parked(db)
-            rows = await parked.all_due(db, 500) if possible else []
+            rows = await parked.all_due(db, PARKED_BATCH) if possible else []
         if (
             possible or self._parkings == before
         ):  # else something was set aside while we looked, and we may have missed it
             self._parked_possible = possible
-        for row in rows:
-            await self._unpark(await self._apply_parked(row))
+        await self._unpark(await self._apply_parked(rows))
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -153,24 +157,25 @@ class Consumer:
             await self._unpark(done.moved | done.waiting)
 
     async def _commit(
-        self, items: Sequence[Delivered[Any]], take: Take | None = None, parked_id: int | None = None
+        self, items: Sequence[Delivered[Any]], take: Take | None = None, places: Mapping[int, int] | None = None
     ) -> Committed:
-        """One transaction. `take` claims the record where it was kept, in the same transaction, so that a crash neither
-        loses nor doubles it; when somebody else has taken it already, nothing happens here. The place `parked_id` is
-        given up once the record has been applied."""
+        """One transaction. `take` claims the records where they were kept, in the same transaction, so that a crash neither
+        loses nor doubles them; when somebody else has taken one already, nothing happens here. `places`: by the identity of
+        a record where it was set aside; that place is given up once it has been applied."""
         spans = [_start_span(item) for item in items] if telemetry.enabled() else []
         try:
             async with self._chassis.transaction() as tx:
                 if take is not None and not await take(tx):
-                    return Committed([], [], [])
+                    return NOTHING
                 await self._translate_times(tx.db, items)
                 known = await positions.load(tx.db, {(item.source, item.event.subject) for item in items if item.seq})
                 planned = plan(items, known)
                 set_aside = await self._run_waves(tx, planned, await self._queued(tx.db, items))
+                waiting = {id(item) for item, _ in set_aside}
                 if set_aside:
                     await parked.park(tx.db, set_aside)
-                elif parked_id is not None:
-                    await parked.take(tx.db, parked_id)
+                if places:
+                    await parked.take(tx.db, [place for item, place in places.items() if item not in waiting])
                 await positions.advance(tx.db, known, planned.after)
         finally:
             for span in spans:
@@ -179,7 +184,6 @@ class Consumer:
         if set_aside:
             self._parkings += 1
             self._parked_possible = True
-        waiting = {id(item) for item, _ in set_aside}
         applied = [item for wave in planned.waves for item in wave if id(item) not in waiting]
         done = Committed(applied, planned.behind, set_aside)
         self._count(tx.now, done)
@@ -246,40 +250,59 @@ class Consumer:
     # -- what was set aside ------------------------------------------------------------------------------------------
 
     async def _unpark(self, moved: set[UUID]) -> None:
-        """Applies what waited for these subjects, one record a transaction, until nothing more moves."""
+        """Applies what waited for these subjects, until nothing more moves. What moves leaves its place, so this comes to
+        an end."""
         while moved and self._parked_possible:
             rows = await patiently(partial(self._parked_of, moved), len(moved))
             moved = set()
-            for row in rows:
-                moved |= await self._apply_parked(row)  # each that moves leaves its place, so this comes to an end
+            for n in range(0, len(rows), PARKED_BATCH):
+                moved |= await self._apply_parked(rows[n : n + PARKED_BATCH])
 
     async def _parked_of(self, subjects: set[UUID]) -> list[asyncpg.Record]:
         async with connection(self._chassis.pool) as db:
             return await parked.due(db, subjects)
 
-    async def _apply_parked(self, row: asyncpg.Record) -> set[UUID]:
-        origin = parked.origin_of(row)
-        readable, unreadable = self._decode([origin])
-        if not readable:
-            detail = str(unreadable[0][1]) if unreadable else "no handler takes it any more"
-            await self._bury(origin, "unreadable_after_parking", detail, row["id"])
+    async def _apply_parked(self, rows: Sequence[asyncpg.Record]) -> set[UUID]:
+        """The subjects that moved on. All in one transaction; where that fails by the fault of one, or another process has
+        taken one, each half by itself."""
+        if not rows:
             return set()
+        readable: dict[int, Delivered[Any]] = {}
+        for row in rows:
+            found, unreadable = self._decode([parked.origin_of(row)])
+            if not found:
+                detail = str(unreadable[0][1]) if unreadable else "no handler takes it any more"
+                await self._bury(parked.origin_of(row), "unreadable_after_parking", detail, row["id"])
+            else:
+                readable[row["id"]] = found[0]
+        return await self._apply_places(readable)
+
+    async def _apply_places(self, waiting: Mapping[int, Delivered[Any]]) -> set[UUID]:
+        if not waiting:
+            return set()
+        ids, items = list(waiting), list(waiting.values())
+        places = {id(item): place for place, item in waiting.items()}
         try:
-            place = row["id"]
             done = await patiently(
-                partial(self._commit, readable, lambda tx: parked.hold(tx.db, place), parked_id=place), 1
+                partial(self._commit, items, lambda tx: parked.hold(tx.db, ids), places=places), len(items)
             )
         except Exception as fault:
-            log.error("parked record failed", extra={"type": readable[0].event.type()}, exc_info=fault)
-            await self._bury(origin, HANDLER_FAILED, _describe(fault), row["id"])
-            return set()
-        return done.moved
+            if len(items) == 1:
+                log.error("parked record failed", extra={"type": items[0].event.type()}, exc_info=fault)
+                await self._bury(items[0].origin, HANDLER_FAILED, _describe(fault), ids[0])
+                return set()
+        else:
+            if done != NOTHING or len(items) == 1:
+                return done.moved
+        middle = len(ids) // 2
+        first, second = ({place: waiting[place] for place in half} for half in (ids[:middle], ids[middle:]))
+        return await self._apply_places(first) | await self._apply_places(second)
 
     async def _bury(self, origin: Origin, reason: str, detail: str, parked_id: int | None = None) -> None:
         async def once() -> None:
             async with self._chassis.transaction() as tx:
                 if parked_id is not None:
-                    await parked.take(tx.db, parked_id)
+                    await parked.take(tx.db, [parked_id])
                 await dead_letter.bury(tx.db, origin, reason, detail, tx.now)
 
         await patiently(once, 1)

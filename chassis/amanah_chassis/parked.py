@@ -106,19 +106,23 @@ async def first_orders(db: Connection, subjects: Collection[UUID]) -> dict[tuple
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-async def hold(db: Connection, parked_id: int) -> bool:
-    """Locks one for a try, in the caller's transaction; False when it is no longer there. Whoever comes meanwhile waits for
-    the outcome, and finds it in its place if it was not applied: so no fact can slip between the two looks."""
-    return bool(
-        await db.fetchval(
-            "update chassis_parked set parked_at = clock_timestamp() where id = $1 returning true", parked_id
-        )
+async def hold(db: Connection, places: Sequence[int]) -> bool:
+    """Locks some for a try, in the caller's transaction; False when one is no longer there. Whoever comes meanwhile waits
+    for the outcome, and finds them in their places if they were not applied: so no fact can slip between the two looks."""
+    held = await db.fetch(
+        """
+        update chassis_parked k set parked_at = clock_timestamp()
+        from (select id from chassis_parked where id = any($1) order by id for update) h where k.id = h.id
+        returning k.id
+        """,
+        places,
     )
+    return len(held) == len(places)
 
 
-async def take(db: Connection, parked_id: int) -> bool:
-    """Removes one in the caller's transaction; False when somebody else already has."""
-    return bool(await db.fetchval("delete from chassis_parked where id = $1 returning true", parked_id))
+async def take(db: Connection, places: Sequence[int]) -> None:
+    """Removes some in the caller's transaction."""
+    await db.execute("delete from chassis_parked where id = any($1)", places)
 
 
 async def oldest(db: Connection) -> tuple[int, float]:

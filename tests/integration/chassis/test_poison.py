@@ -5,7 +5,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from prometheus_client import REGISTRY
-from tests.support.ledger_service import Ledger, Writer, record, until
+from tests.support.ledger_service import Ledger, Writer, at_work, record, until
 
 from amanah_chassis import dead_letter
 from amanah_chassis.errors import OutOfTurn, ReplayFailed
@@ -96,6 +96,39 @@ async def test_a_parked_record_that_fails_when_its_turn_comes_is_dead_lettered(l
     ledger.book.poison.clear()
     await ledger.consumer.replay(letter)
     assert await ledger.effects() == ["first", "second", "third"]
+
+
+async def test_what_was_set_aside_is_applied_together_and_one_that_fails_stands_alone(ledger: Ledger) -> None:
+    subjects = [uuid4() for _ in range(20)]
+    later = [record(ledger.topic, subject, 2, f"later {n}", n) for n, subject in enumerate(subjects)]
+    await ledger.consumer.apply(later)
+    await ledger.consumer.apply([record(ledger.topic, s, 1, f"first {n}", 100 + n) for n, s in enumerate(subjects)])
+    assert ledger.book.batches == [20, 20], "one transaction for those that came, one for those that had waited"
+    assert len(await ledger.effects()) == 40
+
+    ledger.book.poison = {"later 7"}
+    others = [uuid4() for _ in range(20)]
+    later = [record(ledger.topic, subject, 2, f"later {n}", 200 + n) for n, subject in enumerate(others)]
+    await ledger.consumer.apply(later)
+    await ledger.consumer.apply([record(ledger.topic, s, 1, f"first {n}", 300 + n) for n, s in enumerate(others)])
+    assert len(await ledger.effects()) == 40 + 39
+    [letter] = await ledger.letters()
+    assert letter["offset"] == 207
+    assert await ledger.rows("select from chassis_parked") == []
+
+
+async def test_one_that_another_process_took_keeps_nobody_else_waiting(ledger: Ledger) -> None:
+    subjects = [uuid4() for _ in range(4)]
+    await ledger.consumer.apply([record(ledger.topic, s, 2, f"later {n}", n) for n, s in enumerate(subjects)])
+    rows = await ledger.rows("select * from chassis_parked order by id")
+    async with at_work(ledger.kafka, ledger.dsn, ledger.topic) as other:
+        await other.consumer.apply([record(ledger.topic, subjects[2], 1, "first", 10)])
+    rest = [record(ledger.topic, s, 1, "first", 20 + n) for n, s in enumerate(subjects) if n != 2]
+    ledger.consumer._parked_possible = False  # nobody looks yet
+    await ledger.consumer.apply(rest)
+    assert await ledger.consumer._apply_parked(rows) == {subjects[n] for n in (0, 1, 3)}
+    for n, subject in enumerate(subjects):
+        assert await ledger.effects(subject) == ["first", f"later {n}"]
 
 
 async def test_replaying_letters_of_one_subject_in_the_wrong_order_still_ends_in_order(ledger: Ledger) -> None:
