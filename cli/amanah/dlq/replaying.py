@@ -12,8 +12,9 @@ from amanah.dlq.letters import Letter, reachable, shown
 from amanah.dlq.targets import Target
 from amanah.fault import Fault
 from amanah_chassis import dead_letter
+from amanah_chassis.applying import Committed
 from amanah_chassis.chassis import Chassis
-from amanah_chassis.consumer import Committed, Consumer
+from amanah_chassis.consumer import Consumer
 from amanah_chassis.database import connection
 from amanah_chassis.errors import Misconfigured, ReplayFailed
 from amanah_chassis.service import Service

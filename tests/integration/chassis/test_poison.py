@@ -124,7 +124,7 @@ async def test_one_that_another_process_took_keeps_nobody_else_waiting(ledger: L
     async with at_work(ledger.kafka, ledger.dsn, ledger.topic) as other:
         await other.consumer.apply([record(ledger.topic, subjects[2], 1, "first", 10)])
     rest = [record(ledger.topic, s, 1, "first", 20 + n) for n, s in enumerate(subjects) if n != 2]
-    ledger.consumer._parked_possible = False  # nobody looks yet
+    ledger.consumer._applying.parked_possible = False  # nobody looks yet
     await ledger.consumer.apply(rest)
     assert await ledger.consumer._apply_parked(rows) == {subjects[n] for n in (0, 1, 3)}
     for n, subject in enumerate(subjects):

@@ -39,7 +39,7 @@ async def test_a_gap_filled_by_another_process_is_swept(ledger: Ledger) -> None:
     subject = uuid4()
     await ledger.consumer.apply([record(ledger.topic, subject, 2, "2", 2)])
     async with at_work(ledger.kafka, ledger.dsn, ledger.topic) as other:
-        other.consumer._parked_possible = False  # it has looked before anything was set aside
+        other.consumer._applying.parked_possible = False  # it has looked before anything was set aside
         await other.consumer.apply([record(ledger.topic, subject, 1, "1", 1)])
     assert await ledger.effects() == ["1"]
     await ledger.consumer.sweep()
