@@ -90,17 +90,21 @@ class Applying:
         return done
 
     async def _queued(self, db: Connection, items: Sequence[Delivered[Any]]) -> set[positions.Stream]:
-        """Where an earlier order is set aside already. Orders have no number, so nothing else would tell that a later one
-        about the same subject must not overtake it."""
+        """Where an earlier order than all of these is set aside already. Orders have no number, so nothing else would tell
+        that a later one about the same subject must not overtake it; among themselves these are applied in their order."""
         orders = [item for item in items if not item.seq]
         if not orders or not self.parked_possible:
             return set()
-        first = await parked.first_orders(db, {item.event.subject for item in orders})
+        set_aside = await parked.first_orders(db, {item.event.subject for item in orders})
+        here: dict[tuple[str, int, UUID], Delivered[Any]] = {}
+        for item in orders:
+            place = (item.topic, item.origin.partition, item.event.subject)
+            if place not in here or item.origin.offset < here[place].origin.offset:
+                here[place] = item
         return {
             (item.source, item.event.subject)
-            for item in orders
-            if first.get((item.topic, item.origin.partition, item.event.subject), item.origin.offset)
-            < item.origin.offset
+            for place, item in here.items()
+            if set_aside.get(place, item.origin.offset) < item.origin.offset
         }
 
     async def _run_waves(self, tx: Transaction, planned: Plan, held: set[positions.Stream]) -> SetAside:
