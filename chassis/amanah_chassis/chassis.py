@@ -1,6 +1,6 @@
 """What a running service holds: its pool, clock and relay; and the one way to commit."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,6 +22,12 @@ class Chassis:
         self.pool = pool
         self.clock = clock
         self.relay = relay
+        self.readers: list[Callable[[], float]] = []
+        """For each group that this process reads for: for how long Kafka has been silent."""
+
+    def silent_for(self) -> float:
+        """Seconds; see `broker.Listening`."""
+        return max((silent() for silent in self.readers), default=0.0)
 
     @classmethod
     @asynccontextmanager

@@ -88,7 +88,7 @@ async def run(service: Service[Any], settings: ChassisSettings) -> None:
         context = await service.make_context(chassis)
         consumer = Consumer(chassis, context, service.registry, service.handlers())
         broker = brokers.make_broker(settings.kafka)
-        _subscribe(service, settings, consumer, broker, stop)
+        chassis.readers += _subscribe(service, settings, consumer, broker, stop)
         server = _http_server(service, context, chassis, broker)
         garbage.tune()
         tasks = [
@@ -120,19 +120,20 @@ def _subscribe(
     consumer: Consumer,
     broker: Any,
     stop: "asyncio.Future[None]",
-) -> None:
+) -> list[Callable[[], float]]:
     def crash(error: BaseException) -> None:
         if not stop.done():
             stop.set_exception(error)
 
     group = f"amanah.{service.name}"
     options: dict[str, Any] = {"instance": settings.instance, "batch_size": settings.batch_size}
+    readers = []
     if topics := service.topics():
-        brokers.subscribe(broker, consumer.apply, crash, group=group, topics=topics, **options)
-    if service.orders_pattern:
-        brokers.subscribe(
-            broker, consumer.apply, crash, group=f"{group}.orders", pattern=service.orders_pattern, **options
-        )
+        readers.append(brokers.subscribe(broker, consumer.apply, crash, group=group, topics=topics, **options))
+    if pattern := service.orders_pattern:
+        orders = f"{group}.orders"
+        readers.append(brokers.subscribe(broker, consumer.apply, crash, group=orders, pattern=pattern, **options))
+    return readers
 
 
 async def _start_broker(broker: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +24,8 @@ BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 
 BEHIND = timedelta(seconds=0.5)
 """A fact that lay in Kafka for longer shows that this process does not keep up, or was not there."""
+SILENT = 1.0
+"""Seconds in which a fetch comes back several times, with or without anything new."""
 PATIENCE = 15.0
 """Seconds for which what has passed may wait for what lies unread."""
 
@@ -91,6 +94,24 @@ async def run_catching_up(monitor: Monitor, chassis: Chassis, topics: Sequence[s
         # Facts that came late meanwhile have set it again.
         monitor.known_until = begun if monitor.behind.is_set() else None
         monitor.wake.set()
+
+
+async def run_listening(monitor: Monitor, chassis: Chassis) -> None:
+    """A broker that stands still says nothing of what lies unread there, and a reader that cannot keep up does not ask.
+    Runs until cancelled."""
+    while True:
+        await asyncio.sleep(SILENT / 4)
+        if chassis.silent_for() > SILENT:
+            if monitor.known_until is None:
+                log.warning("some of Kafka is silent: what falls due waits for it")
+                await _tell_others(chassis)
+            monitor.fall_behind()
+
+
+async def _tell_others(chassis: Chassis) -> None:
+    with suppress(*TRANSIENT):
+        async with connection(chassis.pool) as db:
+            await store.tell_behind(db)
 
 
 async def _settled(chassis: Chassis) -> datetime:

@@ -14,7 +14,7 @@ from amanah_sla_monitor import monitor as monitors
 from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.domain.rules import rules
 from amanah_sla_monitor.handlers import _notice_lag
-from amanah_sla_monitor.monitor import BEFORE_ALL, Monitor, run_catching_up
+from amanah_sla_monitor.monitor import BEFORE_ALL, Monitor, run_catching_up, run_listening
 
 LAW = Law("test", rules(), CALENDARS)
 BEGUN = at("2026-06-02 09:00")
@@ -100,3 +100,31 @@ async def test_a_fact_that_lay_unread_for_half_a_second_shows_it_and_all_process
     assert (monitor.known_until is not None) is behind
     assert [told for told in db.told if "sla_monitor_behind" in told] == db.told
     assert len(db.told) == behind, "once, not with each batch"
+
+
+async def test_while_a_part_of_kafka_is_silent_nothing_falls_due_and_the_others_are_told(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor.known_until = None
+    monitor.behind.clear()
+    silent, db = 0.2, Statements()
+
+    @asynccontextmanager
+    async def connection(_: Any) -> AsyncIterator[Any]:
+        yield db
+
+    monkeypatch.setattr(monitors, "connection", connection)
+    monkeypatch.setattr(monitors, "SILENT", 0.01)
+    chassis: Any = SimpleNamespace(silent_for=lambda: silent - 0.2, pool=None)
+    listening = asyncio.ensure_future(run_listening(monitor, chassis))
+    try:
+        await asyncio.sleep(0.05)
+        assert monitor.known_until is None
+        silent = 0.3
+        async with asyncio.timeout(5):
+            await monitor.behind.wait()
+            await asyncio.sleep(0.05)
+        assert monitor.known_until == BEFORE_ALL
+        assert len(db.told) == 1
+    finally:
+        listening.cancel()
