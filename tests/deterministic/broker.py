@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from aiokafka import TopicPartition
 from aiokafka.errors import RequestTimedOutError
 
 Header = tuple[str, bytes | None]
@@ -133,6 +134,10 @@ class Subscription:
 
     def __call__(self, handler: Callable[[tuple[Record, ...]], Awaitable[None]]) -> None:
         self.hand_over = handler
+
+    def assignment(self) -> set[TopicPartition]:
+        """A group has one member here."""
+        return {TopicPartition(*place) for place in self.places()}
 
     async def commit(self, offsets: Mapping[Any, int]) -> None:
         self._step()

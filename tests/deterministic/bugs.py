@@ -17,7 +17,7 @@ from tests.deterministic.edges import Edge
 from tests.deterministic.world import MemoryRelay, World
 
 from amanah_casework import store as casework_store
-from amanah_chassis import consumer, dead_letter, outbox, parked
+from amanah_chassis import applying, dead_letter, outbox, parked
 from amanah_chassis.clock import Clock, Reading
 from amanah_chassis.relay import FAULTS
 from amanah_chassis.waves import Plan
@@ -130,24 +130,24 @@ def commit_what_was_fetched(patch: pytest.MonkeyPatch) -> None:
 
 @_bug("no check of positions: what was applied before is applied again")
 def no_position_check(patch: pytest.MonkeyPatch) -> None:
-    plan = consumer.plan  # type: ignore[attr-defined]
+    plan = applying.plan  # type: ignore[attr-defined]
 
     def all_due(items: Sequence[Any], _: Mapping[Any, int]) -> Plan:
         return plan(items, {(item.source, item.event.subject): item.seq - 1 for item in reversed(items)})
 
-    patch.setattr(consumer, "plan", all_due)
+    patch.setattr(applying, "plan", all_due)
 
 
 @_bug("a wave holds several messages about one complaint")
 def one_wave(patch: pytest.MonkeyPatch) -> None:
-    plan = consumer.plan  # type: ignore[attr-defined]
+    plan = applying.plan  # type: ignore[attr-defined]
 
     def merged(items: Sequence[Any], positions: Mapping[Any, int]) -> Plan:
         planned = plan(items, positions)
         planned.waves = [[item for wave in planned.waves for item in wave]] if planned.waves else []
         return planned
 
-    patch.setattr(consumer, "plan", merged)
+    patch.setattr(applying, "plan", merged)
 
 
 @_bug("what must wait is dropped instead of parked")
