@@ -271,8 +271,8 @@ def pause_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 @_bug("a new law is put in force and no running clock is told")
 def law_untold(patch: pytest.MonkeyPatch) -> None:
-    async def nobody(*_: Any, **__: Any) -> tuple[dict[UUID, Any], None]:
-        return {}, None
+    async def nobody(*_: Any, **__: Any) -> dict[UUID, Any]:
+        return {}
 
     patch.setattr(monitor_store, "unfinished", nobody)
 
