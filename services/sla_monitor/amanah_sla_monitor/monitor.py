@@ -27,7 +27,7 @@ BEHIND = timedelta(seconds=0.5)
 SILENT = 1.0
 """Seconds in which a fetch comes back several times, with or without anything new."""
 PATIENCE = 15.0
-"""Seconds for which what has passed may wait for what lies unread."""
+"""Seconds for which what has passed may wait for what lies unread in a Kafka that answers."""
 
 
 @dataclass

@@ -280,9 +280,11 @@ def test_missed_notification_a_breach_names_nobody() -> None:
     ]
     world.notices = [n for n in world.notices if not n.target.startswith(("/agency", "superior"))]
     assert world.names() == ["missed-notification"]
-    # An agency that got the complaint only after the instant did not miss it.
-    world.records = [replace(r, appended_ms=DUE + 1) if r.type == "complaint.routed.v1" else r for r in world.records]
-    assert world.found() == []
+    # An agency that got the complaint only after the instant did not miss it, and nobody can know at once who has got it.
+    for before_ms, missed in ((500, True), (499, False), (-1, False)):
+        at = DUE - before_ms
+        world.records = [replace(r, appended_ms=at) if r.type == "complaint.routed.v1" else r for r in world.records]
+        assert bool(world.found()) is missed
 
 
 def test_a_recipient_that_is_gone_is_excused_only_where_the_history_says_so() -> None:

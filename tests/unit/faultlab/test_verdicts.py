@@ -9,7 +9,7 @@ from tests.unit.faultlab.evidence import START, filed
 from amanah.commands import fault as command
 from amanah.fault import Fault
 from amanah.faultlab import faults, table
-from amanah.faultlab.faults import crashes, records, servers
+from amanah.faultlab.faults import crashes, disks, records, servers
 from amanah.faultlab.gather import Found, counted
 from amanah.faultlab.lab import Run, Traces
 from amanah.faultlab.model import Anomaly, Op, Rows
@@ -118,6 +118,45 @@ def test_filing_without_a_broker_must_go_on() -> None:
     assert servers._filed_on(traces(figures, world.ops)).unmet == ("fewer than 99.9 % were taken",)
     assert servers._filed_on(traces(figures, world.ops[1:])).unmet == ()
     assert not servers._filed_on(traces(figures | {"refused": 0}, world.ops)).bit
+
+
+FULL = {
+    "postgres": {"start": 1_000.0, "end": 1_010.0, "served_seconds": 1.0, "restarts": 0},
+    "kafka": {"start": 1_020.0, "end": 1_030.0, "served_seconds": 1.0, "restarts": 2},
+}
+SAID = {"postgres.log": f"ERROR: {disks.WORDS}\n", "kafka.log": f"java.io.IOException: {disks.WORDS}\n"}
+
+
+def answered(status: int | None, at_seconds: float) -> Op:
+    return filed().op("file", "info", {"status": status}, at_seconds * 1000)
+
+
+REFUSED, TAKEN = answered(503, 1_005), answered(201, 1_025)
+
+
+@pytest.mark.parametrize(
+    ("history", "logs", "bit", "unmet"),
+    [
+        ([REFUSED, TAKEN], SAID, True, ()),
+        ([TAKEN], SAID, False, ()),
+        ([answered(503, 1_025)], SAID, False, ("fewer than 99.9 % were taken while Kafka's disk was full",)),
+        ([REFUSED, TAKEN], SAID | {"kafka.log": ""}, False, ()),
+        ([REFUSED, TAKEN], SAID | {"postgres.log": ""}, False, ()),
+        ([REFUSED, TAKEN], SAID | {"postgres.log": "", "postgres.log.1": disks.WORDS}, True, ()),
+        ([REFUSED, TAKEN, answered(500, 1_011)], SAID, True, ("1 filings were answered 500",)),
+        (
+            [REFUSED, TAKEN, answered(None, 1_026)],
+            SAID,
+            True,
+            ("fewer than 99.9 % were taken while Kafka's disk was full",),
+        ),
+    ],
+)
+def test_disks_were_full_only_if_both_servers_and_the_citizens_say_so(
+    history: list[Op], logs: dict[str, str], bit: bool, unmet: tuple[str, ...]
+) -> None:
+    proof = disks._refused_in_order(traces(FULL, history, logs=logs))
+    assert (proof.bit, proof.unmet) == (bit, unmet)
 
 
 def test_poison_that_no_service_set_aside_did_not_bite() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from amanah.faultlab.checker.case import BREACHED, ROUTED, WITHDRAWN, Evidence
 from amanah.faultlab.model import Anomaly
 
+READ_MS = 500
+"""A monitor that keeps up may read an assignment so much later than it was written: see decision 0015."""
 OMBUDSMAN = "/ombudsman"
 ANSWERS = (ROUTED, "case.replied.v1", "case.resolved.v1")
 """Of these, and of a breach, a citizen with an address is told."""
@@ -41,9 +43,10 @@ def _wanted(e: Evidence) -> Iterator[tuple[str, str, str]]:
 
 
 def _held_when_due(e: Evidence, complaint: str) -> bool:
-    """An agency that got the complaint only after the instant is not told that it missed it."""
+    """An agency that got the complaint only after the instant is not told that it missed it; of one that got it in the
+    last moment nothing is demanded."""
     routed, due = e.routed.get(complaint), e.filed_as(complaint).get("due_ms")
-    return bool(routed and due is not None and routed[0].appended_ms <= due)
+    return bool(routed and due is not None and routed[0].appended_ms + READ_MS <= due)
 
 
 def _given_up(e: Evidence) -> set[tuple[str, str, str]]:

@@ -3,10 +3,10 @@
 crashes.py   processes killed between two of their steps       freezes.py   processes that stand still, and two that are one
 servers.py   Kafka and PostgreSQL away, hung or crashed         records.py   what lies in Kafka: again, or broken
 outside.py   receivers, locks, bursts, a cut wire               worlds.py    another clock, another law
-cluster.py   brokers of three
+cluster.py   brokers of three                               disks.py     no space left
 """
 
-from amanah.faultlab.faults import cluster, crashes, freezes, outside, records, servers, worlds
+from amanah.faultlab.faults import cluster, crashes, disks, freezes, outside, records, servers, worlds
 from amanah.faultlab.lab import Nemesis
 
 ALL: tuple[Nemesis, ...] = tuple(
@@ -14,6 +14,7 @@ ALL: tuple[Nemesis, ...] = tuple(
         (
             *cluster.FAULTS,
             *crashes.FAULTS,
+            *disks.FAULTS,
             *freezes.FAULTS,
             *servers.FAULTS,
             *records.FAULTS,

@@ -15,6 +15,7 @@ import yaml
 
 from amanah import project
 from amanah.fault import Fault
+from amanah.faultlab import preload
 from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
 
 SHIFTED = """\
@@ -50,26 +51,16 @@ WATCHED_SECONDS = 12.0
 
 
 async def _shift_clocks(lab: Lab) -> None:
-    """Each service gets a clock that is up to an hour wrong, and another zone; the servers keep theirs."""
-    preload = await asyncio.to_thread(_compiled, lab.stack.data)
+    """Each service gets a clock that is up to an hour wrong, and another zone; the servers keep theirs. Without a C compiler
+    only the zones are wrong."""
+    library = await asyncio.to_thread(preload.compiled, SHIFTED, lab.stack.data / "shifted.so")
     zones = lab.chance.sample(ZONES, len(ZONES))
     for service, zone in zip(lab.stack.options.services, zones, strict=True):
         shift = lab.chance.choice((-1, 1)) * lab.chance.randint(HOUR // 2, HOUR)
         own = {"TZ": zone}
-        if preload:
-            own |= {"LD_PRELOAD": str(preload), "FAULT_LAB_SHIFT": str(shift)}
+        if library:
+            own |= {"LD_PRELOAD": str(library), "FAULT_LAB_SHIFT": str(shift)}
         lab.told[service] = own
-
-
-def _compiled(folder: Path) -> Path | None:
-    """None where there is no C compiler: then only the zones are wrong."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        return None
-    source, library = folder / "shifted.c", folder / "shifted.so"
-    source.write_text(SHIFTED)
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True, capture_output=True)
-    return library
 
 
 async def _wrong_clocks(lab: Lab) -> Figures:
