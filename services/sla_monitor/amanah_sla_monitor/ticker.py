@@ -45,6 +45,7 @@ async def run_ticker(monitor: Monitor, chassis: Chassis) -> None:
             log.warning("ticker waits for the database", extra={"error": type(error).__name__})
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
+        monitor.fall_behind()  # whoever reads in this process had no database either
 
 
 async def _turn(monitor: Monitor, chassis: Chassis) -> None:
