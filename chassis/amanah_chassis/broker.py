@@ -7,11 +7,9 @@ is not UTF-8 then stalls the partition for good), and `ack()` without offsets sk
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
-from time import monotonic
 from typing import Any
 
-from aiokafka import TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
@@ -19,13 +17,10 @@ from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from amanah_chassis import header_keys
 from amanah_chassis.batch import Origin
 from amanah_chassis.decode import origin
-from amanah_chassis.logs import logger
-
-log = logger(__name__)
+from amanah_chassis.reading import Offsets, Reading
 
 KAFKA_ERRORS = (KafkaError,)
 
-COMMIT_PAUSE = 0.5
 Apply = Callable[[Sequence[Origin]], Awaitable[None]]
 
 
@@ -54,9 +49,9 @@ def subscribe(
     topics: Sequence[str] = (),
     pattern: str | None = None,
     batch_size: int = 500,
-) -> Callable[[], float]:
-    """Reads `topics` (or those that match `pattern`) from the earliest record and commits offsets only after `apply`. What
-    it answers tells for how long Kafka has been silent: see `Listening`.
+) -> Reading:
+    """Reads `topics` (or those that match `pattern`) from the earliest record and commits offsets only after `apply`.
+    Answers how far behind the reading is.
 
     `crash` is called when the chassis itself fails: going on would skip records, so the process must end.
     """
@@ -78,10 +73,11 @@ def subscribe(
     # FastStream keeps the message, and with it all its records, in the context of whoever handles it. A connection or a
     # timer that is made there and lives on (the pool's, those of its prepared statements) would keep them too.
     plain = copy_context()
-    offsets = Offsets(lambda: subscriber.consumer)
+    offsets, reading = Offsets(lambda: subscriber.consumer), Reading(lambda: subscriber.consumer)
 
     async def work(records: tuple[Any, ...]) -> None:
-        await apply([origin(record) for record in records])
+        async with reading.applying():
+            await apply([origin(record) for record in records])
         await offsets.commit(records)
 
     async def on_records(records: tuple[Any, ...]) -> None:
@@ -94,68 +90,7 @@ def subscribe(
             await asyncio.Event().wait()
 
     subscriber(on_records)
-    return Listening(lambda: subscriber.consumer)
-
-
-class Offsets:
-    """Commits how far a group has come. What the coordinator does not take, because it is away or has moved, is tried again
-    also when nothing new comes: whoever asks the group how far it is would else never hear of it."""
-
-    def __init__(self, consumer: Callable[[], Any]) -> None:
-        self._consumer = consumer
-        self._uncommitted: dict[TopicPartition, int] = {}
-        self._again: asyncio.Task[None] | None = None
-
-    async def commit(self, records: Sequence[Any]) -> None:
-        for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            self._uncommitted[partition] = max(self._uncommitted.get(partition, 0), record.offset + 1)
-        if not await self._try() and (self._again is None or self._again.done()):
-            self._again = asyncio.create_task(self._try_again())
-
-    async def _try_again(self) -> None:
-        await asyncio.sleep(COMMIT_PAUSE)
-        while not await self._try():
-            await asyncio.sleep(COMMIT_PAUSE)
-
-    async def _try(self) -> bool:
-        """Whether nothing is left to be tried."""
-        consumer = self._consumer()
-        offsets = {at: offset for at, offset in self._uncommitted.items() if at in consumer.assignment()}
-        self._uncommitted = dict(offsets)
-        try:
-            if offsets:
-                await consumer.commit(offsets)
-        except (CommitFailedError, IllegalStateError):
-            # The partitions went to another member meanwhile. It will read these records again and find them applied.
-            log.warning("offsets not committed: the group was rebalanced", extra={"partitions": len(offsets)})
-        except KafkaError as error:
-            log.warning("offsets not committed", extra={"error": type(error).__name__, "partitions": len(offsets)})
-            return False
-        for at, offset in offsets.items():
-            if self._uncommitted.get(at) == offset:
-                del self._uncommitted[at]
-        return True
-
-
-class Listening:
-    """Call it to hear for how many seconds Kafka has not answered for one of the partitions, be it that it had nothing new:
-    fetches come back several times a second. It notices a change when it is called; 0 while none is assigned or fetched."""
-
-    def __init__(self, consumer: Callable[[], Any]) -> None:
-        self._consumer = consumer
-        self._heard: dict[TopicPartition, tuple[int, float]] = {}
-        """The fetch last heard of, by its own stamp, and when we noticed it."""
-
-    def __call__(self) -> float:
-        consumer, now, heard = self._consumer(), monotonic(), {}
-        for partition in consumer.assignment() if consumer else ():
-            stamp = consumer.last_poll_timestamp(partition)
-            if stamp is not None:
-                before = self._heard.get(partition)
-                heard[partition] = before if before and before[0] == stamp else (stamp, now)
-        self._heard = heard
-        return max((now - noticed for _, noticed in heard.values()), default=0.0)
+    return reading
 
 
 async def _untouched(records: tuple[Any, ...]) -> KafkaMessage:

@@ -1,6 +1,6 @@
 """What a running service holds: its pool, clock and relay; and the one way to commit."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from amanah_chassis import outbox
 from amanah_chassis.batch import Transaction
 from amanah_chassis.clock import Clock
 from amanah_chassis.database import connection, open_pool
+from amanah_chassis.reading import Reading
 from amanah_chassis.relay import Relay
 from amanah_chassis.settings import ChassisSettings
 
@@ -22,12 +23,12 @@ class Chassis:
         self.pool = pool
         self.clock = clock
         self.relay = relay
-        self.readers: list[Callable[[], float]] = []
-        """For each group that this process reads for: for how long Kafka has been silent."""
+        self.readings: list[Reading] = []
+        """One for each group that this process reads for."""
 
-    def silent_for(self) -> float:
-        """Seconds; see `broker.Listening`."""
-        return max((silent() for silent in self.readers), default=0.0)
+    async def unread_for(self) -> float:
+        """For how many seconds, at most, something may have been in Kafka that is not applied here."""
+        return max([await reading.unread_for() for reading in self.readings], default=0.0)
 
     @classmethod
     @asynccontextmanager

@@ -23,6 +23,7 @@ from amanah_chassis.chassis import Chassis
 from amanah_chassis.consumer import Consumer
 from amanah_chassis.database import connection, migrate
 from amanah_chassis.errors import TRANSIENT, Misconfigured
+from amanah_chassis.reading import Reading
 from amanah_chassis.retention import Rule
 from amanah_chassis.settings import ChassisSettings
 from amanah_contracts.envelope import Command, Event, Message, Registry
@@ -88,7 +89,7 @@ async def run(service: Service[Any], settings: ChassisSettings) -> None:
         context = await service.make_context(chassis)
         consumer = Consumer(chassis, context, service.registry, service.handlers())
         broker = brokers.make_broker(settings.kafka)
-        chassis.readers += _subscribe(service, settings, consumer, broker, stop)
+        chassis.readings += _subscribe(service, settings, consumer, broker, stop)
         server = _http_server(service, context, chassis, broker)
         garbage.tune()
         tasks = [
@@ -120,20 +121,20 @@ def _subscribe(
     consumer: Consumer,
     broker: Any,
     stop: "asyncio.Future[None]",
-) -> list[Callable[[], float]]:
+) -> list[Reading]:
     def crash(error: BaseException) -> None:
         if not stop.done():
             stop.set_exception(error)
 
     group = f"amanah.{service.name}"
     options: dict[str, Any] = {"instance": settings.instance, "batch_size": settings.batch_size}
-    readers = []
+    readings = []
     if topics := service.topics():
-        readers.append(brokers.subscribe(broker, consumer.apply, crash, group=group, topics=topics, **options))
+        readings.append(brokers.subscribe(broker, consumer.apply, crash, group=group, topics=topics, **options))
     if pattern := service.orders_pattern:
         orders = f"{group}.orders"
-        readers.append(brokers.subscribe(broker, consumer.apply, crash, group=orders, pattern=pattern, **options))
-    return readers
+        readings.append(brokers.subscribe(broker, consumer.apply, crash, group=orders, pattern=pattern, **options))
+    return readings
 
 
 async def _start_broker(broker: Any) -> None:

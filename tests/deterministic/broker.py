@@ -139,6 +139,9 @@ class Subscription:
         """A group has one member here."""
         return {TopicPartition(*place) for place in self.places()}
 
+    def last_poll_timestamp(self, _: TopicPartition) -> None:
+        """How far behind a process is, its monitor asks by itself; here it is told what is known."""
+
     async def commit(self, offsets: Mapping[Any, int]) -> None:
         self._step()
         for (topic, partition), offset in offsets.items():

@@ -46,7 +46,7 @@ from amanah_sla_monitor.handlers import (
     on_complaint_routed,
     on_complaint_submitted,
 )
-from amanah_sla_monitor.monitor import Monitor, begin, run_catching_up, run_law, run_listening
+from amanah_sla_monitor.monitor import Monitor, begin, run_catching_up, run_law
 from amanah_sla_monitor.pack import load_law
 from amanah_sla_monitor.reconciler.store import REMEMBERED, forget_tickers
 from amanah_sla_monitor.reconciler.watch import run_heartbeat, run_reconciler
@@ -104,6 +104,6 @@ SERVICE = Service(
     produces=PRODUCES,
     registry=REGISTRY,
     http=make_api,
-    background=(catch_up, run_listening, run_ticker, run_law, run_heartbeat, run_reconciler),
+    background=(catch_up, run_ticker, run_law, run_heartbeat, run_reconciler),
     forgets=lambda _: (Rule("heartbeat", REMEMBERED, forget_tickers),),
 )

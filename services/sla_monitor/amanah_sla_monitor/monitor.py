@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,9 +22,9 @@ log = logger(__name__)
 BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 
 BEHIND = timedelta(seconds=0.5)
-"""A fact that lay in Kafka for longer shows that this process does not keep up, or was not there."""
-SILENT = 1.0
-"""Seconds in which a fetch comes back several times, with or without anything new."""
+"""A fact that lay in Kafka for longer shows that this process does not keep up."""
+UNREAD = 0.45
+"""Seconds in which a fetch comes back twice, with or without anything new, and what it brings is applied."""
 PATIENCE = 15.0
 """Seconds for which what has passed may wait for what lies unread in a Kafka that answers."""
 
@@ -91,27 +90,24 @@ async def run_catching_up(monitor: Monitor, chassis: Chassis, topics: Sequence[s
         monitor.behind.clear()
         begun = await patiently(partial(_settled, chassis), 1)
         await caught_up(chassis.settings.kafka, "amanah.sla_monitor", topics, PATIENCE)
-        # Facts that came late meanwhile have set it again.
-        monitor.known_until = begun if monitor.behind.is_set() else None
+        if monitor.behind.is_set() or await chassis.unread_for() > UNREAD:
+            monitor.known_until = begun
+            monitor.behind.set()
+        else:
+            monitor.known_until = None
         monitor.wake.set()
 
 
-async def run_listening(monitor: Monitor, chassis: Chassis) -> None:
-    """A broker that stands still says nothing of what lies unread there, and a reader that cannot keep up does not ask.
-    Runs until cancelled."""
-    while True:
-        await asyncio.sleep(SILENT / 4)
-        if chassis.silent_for() > SILENT:
-            if monitor.known_until is None:
-                log.warning("some of Kafka is silent: what falls due waits for it")
-                await _tell_others(chassis)
-            monitor.fall_behind()
-
-
-async def _tell_others(chassis: Chassis) -> None:
-    with suppress(*TRANSIENT):
+async def keeps_up(monitor: Monitor, chassis: Chassis) -> bool:
+    """Whether nothing may lie unread for long; else it is noted, here and by the other processes."""
+    if await chassis.unread_for() <= UNREAD:
+        return True
+    if monitor.known_until is None:
+        log.warning("what falls due waits for what may lie unread")
         async with connection(chassis.pool) as db:
             await store.tell_behind(db)
+    monitor.fall_behind()
+    return False
 
 
 async def _settled(chassis: Chassis) -> datetime:

@@ -17,7 +17,7 @@ from amanah_chassis.chassis import Chassis
 from amanah_chassis.errors import TRANSIENT
 from amanah_chassis.logs import logger
 from amanah_sla_monitor import announce, metrics, store
-from amanah_sla_monitor.monitor import Monitor
+from amanah_sla_monitor.monitor import Monitor, keeps_up
 
 log = logger(__name__)
 
@@ -58,7 +58,7 @@ async def _turn(monitor: Monitor, chassis: Chassis) -> None:
     if earliest is None or earliest > settled:
         monitor.asleep_until = earliest
         await chassis.clock.wait_until(earliest, monitor.wake, at_most=LONGEST_SLEEP)
-    elif until is not None and earliest > until:
+    elif (until is None and not await keeps_up(monitor, chassis)) or (until is not None and earliest > until):
         await _nudged(monitor)
     elif not await _tick_on(monitor, chassis, until):
         await asyncio.sleep(HELD_ROW_PAUSE)

@@ -1,4 +1,4 @@
-"""How far a group has come is told to Kafka in the end; and how long Kafka has been silent is known."""
+"""How far a group has come is told to Kafka in the end, and known here."""
 
 import asyncio
 from types import SimpleNamespace
@@ -8,8 +8,8 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, GroupCoordinatorNotAvailableError
 
-from amanah_chassis import broker
-from amanah_chassis.broker import Listening, Offsets
+from amanah_chassis import reading
+from amanah_chassis.reading import Offsets, Reading
 
 A, B = TopicPartition("a", 0), TopicPartition("b", 0)
 
@@ -22,12 +22,19 @@ class Consumer:
         self.faults: list[Exception] = []
         self.committed: list[dict[TopicPartition, int]] = []
         self.polled: dict[TopicPartition, int | None] = {A: None, B: None}
+        self.at, self.ends = {A: 0, B: 0}, {A: 0, B: 0}
 
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
 
     def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
         return self.polled[partition]
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.at[partition]
+
+    def highwater(self, partition: TopicPartition) -> int:
+        return self.ends[partition]
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         if self.faults:
@@ -41,7 +48,7 @@ def records(partition: TopicPartition, *offsets: int) -> list[Any]:
 
 @pytest.fixture
 def consumer(monkeypatch: pytest.MonkeyPatch) -> Consumer:
-    monkeypatch.setattr(broker, "COMMIT_PAUSE", 0.001)
+    monkeypatch.setattr(reading, "COMMIT_PAUSE", 0.001)
     return Consumer()
 
 
@@ -79,21 +86,33 @@ async def test_after_a_rebalance_nothing_is_insisted_upon(consumer: Consumer) ->
     assert consumer.committed == [{B: 9}]
 
 
-def test_silence_is_counted_from_the_last_answer_of_the_partition_that_is_silent_longest(
+async def test_all_is_known_up_to_the_last_fetch_after_which_nothing_was_left(
     consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr(broker, "monotonic", lambda: now)
-    listening = Listening(lambda: consumer)
-    assert listening() == 0, "nothing was ever fetched"
-    consumer.polled = {A: 1, B: 1}
-    assert listening() == 0
-    now = 100.5
-    consumer.polled[A] = 2
-    assert listening() == 0.5
-    now = 103.0
-    consumer.polled[A] = 3
-    assert listening() == 3.0
-    consumer.assigned = {A}
-    assert listening() == 0
-    assert Listening(lambda: None)() == 0, "not started yet"
+    monkeypatch.setattr(reading, "time", lambda: now)
+    known = Reading(lambda: consumer)
+    assert await known.unread_for() == 0, "just assigned"
+    now = 101.0
+    consumer.polled, consumer.at, consumer.ends = {A: 100_900, B: 100_900}, {A: 5, B: 0}, {A: 5, B: 0}
+    assert await known.unread_for() == pytest.approx(0.1)
+    consumer.polled[A], consumer.ends[A] = 101_000, 8  # three have come and lie in the buffer
+    now = 101.4
+    consumer.polled[B] = 101_400
+    assert await known.unread_for() == pytest.approx(0.5), "since the fetch before"
+    async with known.applying():
+        consumer.at[A] = 8  # handed over, not applied
+        now = 101.6
+        assert await known.unread_for() == pytest.approx(0.7)
+    assert await known.unread_for() == pytest.approx(0.6), "up to the fetch that brought them"
+    consumer.assigned = {B}
+    assert await known.unread_for() == pytest.approx(0.2)
+    consumer.assigned = set()
+    assert await known.unread_for() == 0
+    assert await Reading(lambda: None).unread_for() == 0, "not started yet"
+
+
+async def test_a_broker_that_stands_still_is_noticed(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "time", lambda: 103.0)
+    consumer.polled, consumer.at, consumer.ends = {A: 103_000, B: 100_500}, {A: 5, B: 0}, {A: 5, B: 0}
+    assert await Reading(lambda: consumer).unread_for() == 2.5

@@ -14,7 +14,7 @@ from amanah_sla_monitor import monitor as monitors
 from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.domain.rules import rules
 from amanah_sla_monitor.handlers import _notice_lag
-from amanah_sla_monitor.monitor import BEFORE_ALL, Monitor, run_catching_up, run_listening
+from amanah_sla_monitor.monitor import BEFORE_ALL, Monitor, keeps_up, run_catching_up
 
 LAW = Law("test", rules(), CALENDARS)
 BEGUN = at("2026-06-02 09:00")
@@ -46,7 +46,12 @@ async def catching_up(
 
     monkeypatch.setattr(monitors, "caught_up", caught_up)
     monkeypatch.setattr(monitors, "_settled", settled)
-    running = asyncio.ensure_future(run_catching_up(monitor, SimpleNamespace(settings=SimpleNamespace(kafka="")), ()))  # type: ignore[arg-type]
+
+    async def unread_for() -> float:
+        return 0.0
+
+    chassis: Any = SimpleNamespace(settings=SimpleNamespace(kafka=""), unread_for=unread_for)
+    running = asyncio.ensure_future(run_catching_up(monitor, chassis, ()))
     try:
         async with asyncio.timeout(5):
             while monitor.known_until is not None:
@@ -102,29 +107,25 @@ async def test_a_fact_that_lay_unread_for_half_a_second_shows_it_and_all_process
     assert len(db.told) == behind, "once, not with each batch"
 
 
-async def test_while_a_part_of_kafka_is_silent_nothing_falls_due_and_the_others_are_told(
+async def test_what_may_lie_unread_holds_up_what_falls_due_and_the_others_are_told_once(
     monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monitor.known_until = None
     monitor.behind.clear()
-    silent, db = 0.2, Statements()
+    unread, db = 0.3, Statements()
 
     @asynccontextmanager
     async def connection(_: Any) -> AsyncIterator[Any]:
         yield db
 
+    async def unread_for() -> float:
+        return unread
+
     monkeypatch.setattr(monitors, "connection", connection)
-    monkeypatch.setattr(monitors, "SILENT", 0.01)
-    chassis: Any = SimpleNamespace(silent_for=lambda: silent - 0.2, pool=None)
-    listening = asyncio.ensure_future(run_listening(monitor, chassis))
-    try:
-        await asyncio.sleep(0.05)
-        assert monitor.known_until is None
-        silent = 0.3
-        async with asyncio.timeout(5):
-            await monitor.behind.wait()
-            await asyncio.sleep(0.05)
-        assert monitor.known_until == BEFORE_ALL
-        assert len(db.told) == 1
-    finally:
-        listening.cancel()
+    chassis: Any = SimpleNamespace(unread_for=unread_for, pool=None)
+    assert await keeps_up(monitor, chassis)
+    assert monitor.known_until is None
+    unread = 0.5
+    assert not await keeps_up(monitor, chassis)
+    assert not await keeps_up(monitor, chassis)
+    assert (monitor.known_until, monitor.behind.is_set(), len(db.told)) == (BEFORE_ALL, True, 1)
