@@ -9,7 +9,7 @@ from tests.unit.faultlab.evidence import START, filed
 from amanah.commands import fault as command
 from amanah.fault import Fault
 from amanah.faultlab import faults, table
-from amanah.faultlab.faults import crashes, records, servers
+from amanah.faultlab.faults import crashes, records, restores, servers
 from amanah.faultlab.gather import Found, counted
 from amanah.faultlab.lab import Run, Traces
 from amanah.faultlab.model import Anomaly, Op, Rows
@@ -67,7 +67,11 @@ def test_an_unknown_fault_is_a_mistake_in_the_command_line() -> None:
 def test_every_fault_has_a_number_of_its_own() -> None:
     ids = [fault.id for fault in faults.ALL]
     assert len(ids) == len(set(ids))
-    assert ids == sorted(ids, key=lambda one: int(one[1:]))
+    assert ids == sorted(ids, key=lambda one: (int("".join(filter(str.isdigit, one))), one))
+
+
+def test_a_fault_is_found_however_its_letters_are_written() -> None:
+    assert command._find(" f7B ").id == "F7b"
 
 
 # -- proofs --------------------------------------------------------------------------------------------------------------
@@ -118,6 +122,37 @@ def test_filing_without_a_broker_must_go_on() -> None:
     assert servers._filed_on(traces(figures, world.ops)).unmet == ("fewer than 99.9 % were taken",)
     assert servers._filed_on(traces(figures, world.ops[1:])).unmet == ()
     assert not servers._filed_on(traces(figures | {"refused": 0}, world.ops)).bit
+
+
+WIPED = {
+    "records_before": 90,
+    "another_cluster": True,
+    "rebuilt": {"sent": {"intake": 40, "routing": 0}, "records": {"amanah.complaints": 40}, "differing": []},
+    "as_kept": True,
+    "given_again": 9,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "bit"),
+    [
+        ({}, True),
+        ({"records_before": 0}, False),
+        ({"another_cluster": False}, False),
+        ({"rebuilt": WIPED["rebuilt"] | {"sent": {"intake": 0}}}, False),  # type: ignore[operator]
+    ],
+)
+def test_kafka_was_wiped_only_if_another_one_got_everything_again(changed: dict[str, Any], bit: bool) -> None:
+    page = 'amanah_records_total{outcome="duplicate",topic="amanah.complaints"} 3.0\n'
+    logs = {f"metrics {name}": page for name in ("intake", "routing", "casework", "sla_monitor", "notifier")}
+    assert restores._rebuilt(traces(WIPED | changed, logs=logs)).bit == bit
+    assert restores._rebuilt(traces(WIPED | changed, logs=logs)).unmet == ()
+    assert not restores._rebuilt(traces(WIPED | changed, logs=logs | {"metrics casework": ""})).bit
+
+
+def test_topics_that_differ_from_the_outboxes_are_said() -> None:
+    [words] = restores._rebuilt(traces(WIPED | {"as_kept": False})).unmet
+    assert "differ" in words
 
 
 def test_poison_that_no_service_set_aside_did_not_bite() -> None:
