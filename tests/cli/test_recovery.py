@@ -1,15 +1,18 @@
-"""What is meant by the words of `amanah topics rebuild`, and what it says afterwards."""
+"""What is meant by the words of `amanah topics rebuild` and `amanah reconcile`, and what they say afterwards."""
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from amanah import main
 from amanah.fault import Fault
-from amanah.recovery import places, rebuild
+from amanah.recovery import places, rebuild, reconcile
 from amanah.recovery.rebuild import Rebuilt
+from amanah.recovery.reconcile import Found, Unread
 from amanah_chassis.resend import Differing, Pruned
+from amanah_chassis.restored import Event, Reused
 
 DSN = "postgresql://x@127.0.0.1:9/y"
 DONE = Rebuilt(
@@ -88,3 +91,98 @@ def test_a_topic_that_differs_ends_it_with_1(capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out)["differing"] == [
         {"topic": "amanah.complaints", "lacking": 1, "otherwise": 2}
     ]
+
+
+# -- amanah reconcile ----------------------------------------------------------------------------------------------------
+
+LOST = Event("amanah.assignments", UUID(int=1), "complaint.routed.v1", UUID(int=2), 3)
+FOUND = Found(
+    "routing",
+    lacking=[LOST, LOST],
+    behind=2,
+    unread=[Unread("amanah.intake", UUID(int=2), 1, 4)],
+)
+
+
+def reconciled(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main.main(("reconcile", "routing", "--kafka", "127.0.0.1:9", "--database", DSN, *arguments))
+    return int(end.value.code or 0)
+
+
+def finding(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command finds, whatever it is asked to do with it."""
+
+    async def work(place: places.Place, _: Any) -> Found:
+        assert place == places.Place("127.0.0.1:9", {"routing": DSN})
+        return found
+
+    monkeypatch.setattr(reconcile, "look", work)
+    monkeypatch.setattr(reconcile, "mend", work)
+
+
+def test_it_lists_each_difference_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding(FOUND, monkeypatch)
+    assert reconciled("--limit", "1") == 1
+    out = capsys.readouterr().out
+    for words in (
+        "Kafka has 2 events on amanah.assignments that its outbox lacks",
+        f"  complaint.routed.v1 {LOST.event_id}: amanah.assignments, {LOST.subject}, number 3",
+        "2 streams stand behind",
+        "3 events about 1 streams lie behind its readers",
+        f"  amanah.intake, {LOST.subject}: applied 1 of 4",
+        "./amanah reconcile routing --apply",
+    ):
+        assert words in out
+    assert out.count("complaint.routed.v1") == 1
+    assert reconciled("--json") == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["lacking"], said["unread"]) == ({"amanah.assignments": 2}, {"streams": 1, "events": 3})
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (Found("routing", lacking=[LOST], behind=1, put_back=1), 0),
+        (Found("routing", reused=[Reused("amanah.assignments", UUID(int=2), 3, UUID(int=4), UUID(int=5))]), 1),
+        (Found("routing", differing=[Differing("amanah.assignments", 1, 0)]), 1),
+    ],
+)
+def test_what_cannot_be_mended_ends_it_with_1(found: Found, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding(found, monkeypatch)
+    assert reconciled("--apply") == code
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "words"),
+    [
+        (Found("routing"), 0, "routing and Kafka agree."),
+        (Found("routing", unexplained=[LOST]), 1, "1 complaint.routed.v1 were put back and not said again"),
+    ],
+)
+def test_what_agrees_and_what_is_waited_for(
+    found: Found, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding(found, monkeypatch)
+    assert reconciled() == code
+    assert words in capsys.readouterr().out
+
+
+def test_a_service_that_there_is_not_and_two_wishes_at_once_are_mistakes() -> None:
+    assert reconciled("--apply", "--forget") == 2
+    with pytest.raises(SystemExit) as end:
+        main.main(("reconcile", "routings"))
+    assert end.value.code == 2
+
+
+def test_a_stack_that_does_not_run_the_service_is_said() -> None:
+    with pytest.raises(Fault, match="does not run casework"):
+        places.Place("k:1", {"routing": DSN}).only("casework")
+
+
+def test_a_service_writes_to_its_own_topic_and_to_those_of_its_audiences() -> None:
+    there = {"amanah.deadlines", "amanah.cases", "amanah.agency.dot", "amanah.agency.dot.replies", "amanah.ombudsman"}
+    assert reconcile._written("sla_monitor", there) == {"amanah.deadlines", "amanah.agency.dot", "amanah.ombudsman"}
+    assert places.own_topic("sla_monitor") == "amanah.deadlines"

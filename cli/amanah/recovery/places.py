@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
+from amanah.contracts import topics as contracts
 from amanah.embedded import home
 from amanah.embedded.services import SERVICES
 from amanah.fault import Fault
@@ -19,6 +20,12 @@ class Place:
 
     kafka: str
     databases: Mapping[str, str]
+
+    def only(self, service: str) -> "Place":
+        """One service of it. Raises Fault when it is not there."""
+        if service not in self.databases:
+            raise Fault(f"That stack does not run {service}.", 2)
+        return Place(self.kafka, {service: self.databases[service]})
 
 
 def find(data: Path | None, databases: Sequence[str], kafka: str | None) -> Place:
@@ -35,6 +42,12 @@ def find(data: Path | None, databases: Sequence[str], kafka: str | None) -> Plac
             raise Fault(f"Say --database SERVICE=DSN with one of {', '.join(SERVICES)}.", 2)
         found[service] = dsn
     return Place(kafka, found)
+
+
+def own_topic(service: str) -> str:
+    """Where a service alone writes."""
+    [topic] = [topic.topic for topic in contracts.load() if topic.owner == service]
+    return topic
 
 
 @asynccontextmanager

@@ -38,6 +38,15 @@ async def note(dbs: Mapping[str, asyncpg.Connection], kafka: str, topics: Collec
 def read(kafka: str, topics: Collection[str], *, whole: bool) -> Iterator[tuple[str, Published]]:
     """Source and event of every record up to the topics' present ends. What is no event of a service is passed over: it is
     in no outbox."""
+    for message in messages(kafka, topics):
+        try:
+            yield _event(message, whole)
+        except records.NOT_AN_EVENT:
+            continue
+
+
+def messages(kafka: str, topics: Collection[str]) -> Iterator[Any]:
+    """Every record up to the topics' present ends."""
     consumer = Consumer(
         {
             "bootstrap.servers": kafka,
@@ -53,11 +62,8 @@ def read(kafka: str, topics: Collection[str], *, whole: bool) -> Iterator[tuple[
         if missing := sorted(set(topics) - known.keys()):
             raise Fault(f"Kafka has no topic {', '.join(missing)}.")
         wanted = [TopicPartition(topic, n, 0) for topic in topics for n in known[topic].partitions]
-        for message in records._messages(consumer, wanted) if wanted else ():
-            try:
-                yield _event(message, whole)
-            except records.NOT_AN_EVENT:
-                continue
+        if wanted:
+            yield from records._messages(consumer, wanted)
     finally:
         consumer.close()
 

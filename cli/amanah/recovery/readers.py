@@ -6,7 +6,6 @@ from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
-from amanah.embedded.services import SERVICES
 from amanah.embedded.topics import admin
 from amanah.fault import Fault
 
@@ -14,21 +13,25 @@ SESSIONS_SECONDS = 30.0
 """A killed member is in its group until its session ends."""
 
 
-def to_the_beginning(kafka: str, topics: Collection[str], services: Collection[str] = SERVICES) -> int:
-    """Of these topics the services will read everything again, and drop what they have applied. Answers how many
-    partitions had to be moved; where nothing was committed, they begin at the earliest anyway. Raises Fault when somebody
-    still reads."""
+def to_the_beginning(kafka: str, services: Collection[str], topics: Collection[str] | None = None) -> int:
+    """Of these topics, or of all that they read, the services will read everything again, and drop what they have applied.
+    Answers how many partitions had to be moved; where nothing was committed, they begin at the earliest anyway. Raises
+    Fault when somebody still reads."""
     client, moved = admin(kafka), 0
-    for service in services:
-        group = f"amanah.{service}"
-        back = [TopicPartition(at.topic, at.partition, 0) for at in _committed(client, group) if at.topic in topics]
+    for group in (group for service in services for group in (f"amanah.{service}", f"amanah.{service}.orders")):
+        back = [
+            TopicPartition(at.topic, at.partition, 0)
+            for at in committed(client, group)
+            if topics is None or at.topic in topics
+        ]
         if back:
             move(client, group, back)
             moved += len(back)
     return moved
 
 
-def _committed(client: Any, group: str) -> list[TopicPartition]:
+def committed(client: Any, group: str) -> list[TopicPartition]:
+    """Where a group will go on, where that is not the beginning."""
     deadline = monotonic() + SESSIONS_SECONDS
     while True:
         try:

@@ -4,23 +4,25 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import asyncpg
 
-from amanah.contracts import topics as contracts
 from amanah.embedded import topics
+from amanah.embedded.services import SERVICES
 from amanah.fault import Fault
 from amanah.progress import Progress
 from amanah.recovery import published, readers
-from amanah.recovery.places import Place, alone, opened
+from amanah.recovery.places import Place, alone, opened, own_topic
 from amanah_chassis import resend
 from amanah_chassis.relay import Relay
 from amanah_chassis.resend import Differing, Pruned
 
 STALLED_SECONDS = 60.0
 """Kafka takes nothing more for so long: what is left is then held back, or Kafka is away."""
+
+LEADERS_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ async def rebuild(place: Place, add: bool, progress: Progress) -> Rebuilt:
             progress.step("Reading what Kafka has")
             await published.note(dbs, place.kafka, filled, whole=False)
         sent = {service: await _mark(db, lacking_only=bool(filled)) for service, db in dbs.items()}
-        gone = [one for service, db in dbs.items() for one in await resend.pruned(db, _own_topic(service))]
-        moved = await asyncio.to_thread(readers.to_the_beginning, place.kafka, wanted)
+        gone = [one for service, db in dbs.items() for one in await resend.pruned(db, own_topic(service))]
+        moved = await asyncio.to_thread(readers.to_the_beginning, place.kafka, SERVICES, wanted)
     await _send(place, sum(sent.values()), progress)
     progress.step("Holding the topics against the outboxes")
     differing = await _compared(place, wanted)
@@ -74,7 +76,7 @@ async def rebuild(place: Place, add: bool, progress: Progress) -> Rebuilt:
 
 def _filled(kafka: str, wanted: set[str], add: bool) -> set[str]:
     """Which of these topics hold something."""
-    there = topics.present(kafka)
+    there = _present(kafka)
     if missing := sorted(wanted - there.keys()):
         raise Fault(f"Kafka has no topic {', '.join(missing)}. Create them first: ./amanah topics create")
     filled = {topic for topic in wanted if there[topic][1]}
@@ -86,15 +88,22 @@ def _filled(kafka: str, wanted: set[str], add: bool) -> set[str]:
     return filled
 
 
+def _present(kafka: str) -> dict[str, tuple[int, int]]:
+    """Of topics that were created a moment ago the partitions have no leader yet, and nobody can say what is in them."""
+    deadline = monotonic() + LEADERS_SECONDS
+    while True:
+        try:
+            return topics.present(kafka)
+        except Fault:
+            if monotonic() > deadline:
+                raise
+            sleep(0.5)
+
+
 async def _mark(db: asyncpg.Connection, *, lacking_only: bool) -> int:
     async with db.transaction():
         await resend.set_places_aside(db)
         return await resend.unsend(db, lacking_only=lacking_only)
-
-
-def _own_topic(service: str) -> str:
-    [topic] = [topic.topic for topic in contracts.load() if topic.owner == service]
-    return topic
 
 
 async def _send(place: Place, count: int, progress: Progress) -> None:

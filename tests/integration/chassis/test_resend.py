@@ -57,7 +57,7 @@ def place(ledger: Ledger, dsn: str) -> Place:
 @pytest.fixture
 def owner(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service of the tests is in no topic file."""
-    monkeypatch.setattr(rebuild, "_own_topic", lambda _: ledger.topic)
+    monkeypatch.setattr(rebuild, "own_topic", lambda _: ledger.topic)
 
 
 def wipe(embedded: Embedded, topic: str) -> None:

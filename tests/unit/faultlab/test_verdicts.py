@@ -155,6 +155,31 @@ def test_topics_that_differ_from_the_outboxes_are_said() -> None:
     assert "differ" in words
 
 
+GONE = {"lacking": {"amanah.assignments": 40}, "streams_behind": 30, "numbers_reused": 0, "unread": {"events": 9}}
+NOTHING = {"lacking": {}, "streams_behind": 0, "numbers_reused": 0, "unread": {"events": 9}}
+RESTORED = {"service": "routing", "found": GONE, "mended": {"put_back": 40}, "left": NOTHING, "not_said_again": {}}
+
+
+@pytest.mark.parametrize(
+    ("lost", "bit"),
+    [({}, True), ({"lacking": {}}, False), ({"streams_behind": 0}, False), ({"unread": {"events": 0}}, False)],
+)
+def test_a_database_was_restored_only_if_it_had_lost_something(lost: dict[str, Any], bit: bool) -> None:
+    proof = restores._reconciled(traces(RESTORED | {"found": GONE | lost}))
+    assert (proof.bit, proof.unmet) == (bit, ())
+
+
+@pytest.mark.parametrize("left", [{"lacking": {"amanah.assignments": 1}}, {"streams_behind": 1}, {"numbers_reused": 1}])
+def test_what_a_mended_database_still_lacks_is_said(left: dict[str, Any]) -> None:
+    assert len(restores._reconciled(traces(RESTORED | {"left": NOTHING | left})).unmet) == 1
+
+
+def test_what_was_not_said_again_is_told() -> None:
+    proof = restores._reconciled(traces(RESTORED | {"not_said_again": {"deadline.at_risk.v1": 3}}))
+    assert "said 37 again" in proof.words
+    assert "not said again: deadline.at_risk.v1 3" in proof.words
+
+
 def test_poison_that_no_service_set_aside_did_not_bite() -> None:
     world = filed()
     place = "amanah.complaints/0@1"

@@ -1,4 +1,4 @@
-"""What was lost and is brought back by an operator's command: all that Kafka had."""
+"""What was lost and is brought back by an operator's command: all that Kafka had, the last seconds of a database."""
 
 import asyncio
 import json
@@ -6,9 +6,11 @@ import os
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
+
+import asyncpg
 
 from amanah.embedded import topics
 from amanah.embedded.kafka import Kafka
@@ -18,6 +20,12 @@ from amanah.faultlab.gather import counted, dump
 from amanah.faultlab.hands import held_down, until
 from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
 
+RESTORED = ("routing", "sla_monitor")
+"""Of these one is restored: what they keep follows from what they read. What intake keeps nobody else has."""
+LOST_SECONDS = 6.0
+"""Between the backup and the loss."""
+AGAIN_SECONDS = 30.0
+"""For what the service says again while it reads again."""
 DARK_SECONDS = 3.0
 """From the loss until somebody comes: citizens file on, and what they say waits in the outbox."""
 COMMAND_SECONDS = 120.0
@@ -106,6 +114,95 @@ def _rebuilt(traces: Traces) -> Proof:
     return Proof(bit, words, () if f["as_kept"] else (f"topics differ from the outboxes: {f['rebuilt']['differing']}",))
 
 
+async def _database_restored(lab: Lab) -> Figures:
+    """A service's database is what it was some seconds ago, and Kafka is not. Then the steps of an operator: list, mend, and
+    only then start the service."""
+    stack, service = lab.stack, lab.chance.choice(RESTORED)
+    async with held_down(stack, service):
+        await _back_up(stack, f"amanah_{service}")
+    await asyncio.sleep(LOST_SECONDS)
+    async with held_down(stack, service):
+        await _restore(stack, f"amanah_{service}")
+        lab.progress.step(f"F19: amanah reconcile {service}")
+        _, found = await command(stack, "reconcile", service)
+        _, mended = await command(stack, "reconcile", service, "--apply")
+        _, left = await command(stack, "reconcile", service)
+    return {
+        "service": service,
+        "found": found,
+        "mended": mended,
+        "left": left,
+        "not_said_again": await _not_said_again(stack, service),
+    }
+
+
+async def _back_up(stack: Stack, database: str) -> None:
+    db = await asyncpg.connect(stack.admin_dsn())
+
+    async def copied() -> bool:
+        await db.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", database)
+        try:
+            await db.execute(f"create database {database}_backup owner {database} template {database}")
+        except asyncpg.ObjectInUseError:  # a session of the killed service that has not ended yet
+            return False
+        return True
+
+    try:
+        await until(copied, f"a copy of {database}")
+    finally:
+        await db.close()
+
+
+async def _restore(stack: Stack, database: str) -> None:
+    db = await asyncpg.connect(stack.admin_dsn())
+    try:
+        await db.execute(f"drop database {database} with (force)")
+        await db.execute(f"alter database {database}_backup rename to {database}")
+        await db.execute(f"revoke connect, temporary on database {database} from public")
+    finally:
+        await db.close()
+
+
+async def _not_said_again(stack: Stack, service: str) -> dict[str, int]:
+    """Types of what was put back and the service has not said again, once it says nothing more or the time is over."""
+    db = await asyncpg.connect(stack.admin_dsn(f"amanah_{service}"))
+
+    async def explained() -> bool:
+        return not await db.fetchval("select exists (select from chassis_restored)")
+
+    try:
+        with suppress(Fault):
+            await until(explained, "the last of it", AGAIN_SECONDS)
+        rows = await db.fetch(
+            "select type, count(*) from chassis_restored r join chassis_outbox o on o.id = r.outbox_id group by 1 order by 1"
+        )
+    finally:
+        await db.close()
+    return {row[0]: row[1] for row in rows}
+
+
+def _reconciled(traces: Traces) -> Proof:
+    f = traces.figures
+    found, mended, left = f["found"], f["mended"], f["left"]
+    lacked, left_over = sum(found["lacking"].values()), sum(f["not_said_again"].values())
+    words = (
+        f"{f['service']} restored: Kafka had {lacked} events that it lacked, {found['streams_behind']} streams stood behind,"
+        f" {found['unread']['events']} inputs would never have been read; put back {mended['put_back']}, of which it said"
+        f" {mended['put_back'] - left_over} again without a second event"
+    )
+    words += "".join(f"; not said again: {kind} {count}" for kind, count in f["not_said_again"].items())
+    open_ = {
+        "events lacking": left["lacking"],
+        "streams behind": left["streams_behind"],
+        "reused": left["numbers_reused"],
+    }
+    return Proof(
+        lacked > 0 and found["streams_behind"] > 0 and found["unread"]["events"] > 0,
+        words,
+        tuple(f"after it was mended: {what} {count}" for what, count in open_.items() if count),
+    )
+
+
 FAULTS = (
     Nemesis(
         id="F7b",
@@ -114,5 +211,13 @@ FAULTS = (
         proven_by="another cluster, events that are sent again, and duplicates that each service counts",
         strike=_kafka_emptied,
         proof=_rebuilt,
+    ),
+    Nemesis(
+        id="F19",
+        title="a database as it was some seconds ago",
+        does="Routing's or the monitor's database is replaced by a copy of 6 s ago and more; `amanah reconcile` mends it.",
+        proven_by="events, numbers and inputs that the database had lost, by the command's list",
+        strike=_database_restored,
+        proof=_reconciled,
     ),
 )
