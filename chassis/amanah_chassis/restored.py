@@ -6,12 +6,17 @@ What Kafka has is noted before (`resend.note`), in the same session, while no pr
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import eq
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from amanah_chassis.database import Connection
+
+Content = dict[str, Any]
+Known = dict[tuple[str, UUID, str], list[tuple[UUID, Content]]]
+"""Topic, subject and type to the events that were put back: id and content."""
 
 
 class Copy(NamedTuple):
@@ -148,8 +153,9 @@ async def forget(db: Connection) -> int:
 
 async def not_yet_said(db: Connection, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
     """Of these events those that Kafka has not. One that was put back is known again by its type and content, instants
-    aside, for it is found out later now than it was then; a copy of it that had not reached Kafka is sent under its old
-    id. In the caller's transaction, after the numbers of the streams are locked."""
+    aside, for it is found out later now than it was then; if none is the same, by one that only lacks what the other
+    knows, for inputs of several topics are read in another order now. A copy of it that had not reached Kafka is sent
+    under its old id. In the caller's transaction, after the numbers of the streams are locked."""
     rows = await db.fetch(
         """
         select r.outbox_id, o.event_id, o.topic, o.subject, o.type, o.value from chassis_restored r
@@ -157,10 +163,10 @@ async def not_yet_said(db: Connection, outgoing: Sequence[Outgoing]) -> list[Out
         """,
         list({copy.subject for one in outgoing for copy in one.copies}),
     )
-    known: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
+    known: Known = defaultdict(list)
     places: dict[UUID, dict[str, int]] = defaultdict(dict)
     for outbox_id, event_id, topic, subject, kind, value in rows:
-        known[topic, subject, kind, content(value)].append(event_id)
+        known[topic, subject, kind].append((event_id, content(value)))
         places[event_id][topic] = outbox_id
     new: list[Outgoing] = []
     explained: list[int] = []
@@ -177,20 +183,27 @@ async def not_yet_said(db: Connection, outgoing: Sequence[Outgoing]) -> list[Out
     return new
 
 
-def _known_as(
-    one: Outgoing, known: dict[tuple[Any, ...], list[UUID]], places: dict[UUID, dict[str, int]]
-) -> UUID | None:
+def _known_as(one: Outgoing, known: Known, places: Mapping[UUID, Any]) -> UUID | None:
     """The first event of that content that has not been said again yet."""
-    for copy in one.copies:
-        for event_id in known.get((copy.topic, copy.subject, one.type, content(copy.value)), ()):
-            if event_id in places:
-                return event_id
+    for alike in (eq, compatible):
+        for copy in one.copies:
+            said = content(copy.value)
+            for event_id, before in known.get((copy.topic, copy.subject, one.type), ()):
+                if event_id in places and alike(before, said):
+                    return event_id
     return None
 
 
-def content(value: bytes) -> str:
-    """What a body says but for its instants, in one spelling."""
-    return json.dumps(_timeless(json.loads(value)), sort_keys=True)
+def content(value: bytes) -> Content:
+    """What a body says but for its instants."""
+    found: Content = _timeless(json.loads(value))
+    return found
+
+
+def compatible(one: Content, other: Content) -> bool:
+    """Whether neither contradicts the other. What tells one thing from another (stage, holder, version, assignment) every
+    body has; a field that may be absent was not known yet."""
+    return all(one[name] == other[name] for name in one.keys() & other.keys())
 
 
 def _timeless(part: Any) -> Any:

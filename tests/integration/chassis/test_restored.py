@@ -132,6 +132,18 @@ async def test_what_is_said_again_is_not_sent_again_and_new_events_go_on_behind(
     assert [(seq, label) for _, seq, label in told(ledger)[6:]] == [(6, "b")]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 1}, {"a": 1, "b": 2}, True),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, False),
+    ],
+)
+def test_what_was_not_known_yet_contradicts_nothing(one: dict[str, int], other: dict[str, int], same: bool) -> None:
+    assert restored.compatible(one, other) == same
+
+
 async def test_what_is_not_said_again_is_listed_until_it_is_given_up(ledger: Ledger, database: str) -> None:
     subject = uuid4()
     await emit(ledger, subject, "a", "b")

@@ -174,6 +174,17 @@ def test_what_a_mended_database_still_lacks_is_said(left: dict[str, Any]) -> Non
     assert len(restores._reconciled(traces(RESTORED | {"left": NOTHING | left})).unmet) == 1
 
 
+def test_what_is_said_as_two_events_is_told() -> None:
+    world = filed()
+    assert restores.said_twice(world.records) == 0
+    world.record("amanah.assignments", "complaint.routed.v1", START + 90, 2)
+    world.record("amanah.deadlines", "deadline.started.v1", START + 90, 1, stage="resolution", holder=0)
+    world.record("amanah.deadlines", "deadline.started.v1", START + 95, 2, stage="resolution", holder=1)
+    assert restores.said_twice(world.records) == 1
+    [words] = restores._reconciled(traces(RESTORED, kafka=world.records)).unmet
+    assert words == "after it was mended: things said twice 1"
+
+
 def test_what_was_not_said_again_is_told() -> None:
     proof = restores._reconciled(traces(RESTORED | {"not_said_again": {"deadline.at_risk.v1": 3}}))
     assert "said 37 again" in proof.words

@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,15 @@ from amanah.fault import Fault
 from amanah.faultlab.gather import counted, dump
 from amanah.faultlab.hands import held_down, until
 from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
+from amanah.faultlab.model import Record
 
 RESTORED = ("routing", "sla_monitor")
 """Of these one is restored: what they keep follows from what they read. What intake keeps nobody else has."""
+ONCE = {
+    ("amanah.assignments", "complaint.routed.v1"),
+    ("amanah.deadlines", "deadline.started.v1"),
+    ("amanah.deadlines", "deadline.met.v1"),
+}
 LOST_SECONDS = 6.0
 """Between the backup and the loss."""
 AGAIN_SECONDS = 30.0
@@ -194,13 +202,26 @@ def _reconciled(traces: Traces) -> Proof:
     open_ = {
         "events lacking": left["lacking"],
         "streams behind": left["streams_behind"],
-        "reused": left["numbers_reused"],
+        "numbers reused": left["numbers_reused"],
+        "things said twice": said_twice(traces.found.kafka),
     }
     return Proof(
         lacked > 0 and found["streams_behind"] > 0 and found["unread"]["events"] > 0,
         words,
         tuple(f"after it was mended: {what} {count}" for what, count in open_.items() if count),
     )
+
+
+def said_twice(records: Sequence[Record]) -> int:
+    """Of what a service says once and for all, how much it has said as two events. In this load nobody transfers, and no law
+    changes."""
+    ids: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for record in records:
+        if (record.topic, record.type) in ONCE:
+            body = record.body
+            thing = (body.get("stage"), body.get("holder"), body.get("deadline_version"), body.get("assignment"))
+            ids[record.type, record.subject, thing].add(record.id)
+    return sum(len(found) > 1 for found in ids.values())
 
 
 FAULTS = (
