@@ -1,14 +1,16 @@
 """What is meant by the words of `amanah topics rebuild` and `amanah reconcile`, and what they say afterwards."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from amanah import main
 from amanah.fault import Fault
-from amanah.recovery import places, rebuild, reconcile
+from amanah.recovery import places, readers, rebuild, reconcile
 from amanah.recovery.rebuild import Rebuilt
 from amanah.recovery.reconcile import Found, Unread
 from amanah_chassis.resend import Differing, Pruned
@@ -186,3 +188,11 @@ def test_a_service_writes_to_its_own_topic_and_to_those_of_its_audiences() -> No
     there = {"amanah.deadlines", "amanah.cases", "amanah.agency.dot", "amanah.agency.dot.replies", "amanah.ombudsman"}
     assert reconcile._written("sla_monitor", there) == {"amanah.deadlines", "amanah.agency.dot", "amanah.ombudsman"}
     assert places.own_topic("sla_monitor") == "amanah.deadlines"
+
+
+def test_a_partition_that_is_refused_by_itself_is_no_success() -> None:
+    """Seen in the lab: a member that was killed is in its group for a while, the answer says nothing of it, and the offsets
+    stay where they were."""
+    readers.refused([SimpleNamespace(error=None)])
+    with pytest.raises(KafkaException):
+        readers.refused([SimpleNamespace(error=None), SimpleNamespace(error=KafkaError(KafkaError.UNKNOWN_MEMBER_ID))])

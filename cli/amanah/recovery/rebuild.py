@@ -63,7 +63,7 @@ async def rebuild(place: Place, add: bool, progress: Progress) -> Rebuilt:
             await published.note(dbs, place.kafka, filled, whole=False)
         sent = {service: await _mark(db, lacking_only=bool(filled)) for service, db in dbs.items()}
         gone = [one for service, db in dbs.items() for one in await resend.pruned(db, own_topic(service))]
-        moved = await asyncio.to_thread(readers.to_the_beginning, place.kafka, SERVICES, wanted)
+        moved = await readers.to_the_beginning(place.kafka, SERVICES, wanted)
     await _send(place, sum(sent.values()), progress)
     progress.step("Holding the topics against the outboxes")
     differing = await _compared(place, wanted)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -99,7 +100,7 @@ async def mend(place: Place, progress: Progress) -> Found:
         async with db.transaction():
             found.put_back = await restored.put_back(db, own_topic(service))
         # After the rows: a service that read its inputs again without them would say everything a second time.
-        found.moved = await asyncio.to_thread(readers.to_the_beginning, place.kafka, [service])
+        found.moved = await readers.to_the_beginning(place.kafka, [service])
         return found
 
 
@@ -123,7 +124,8 @@ async def _found(service: str, db: asyncpg.Connection, kafka: str, progress: Pro
         unexplained=await restored.unexplained(db),
     )
     progress.step(f"Reading what {service} has read")
-    applied = await asyncio.to_thread(_read, service, kafka, await _set_aside(db))
+    ends = await readers.committed(kafka, f"amanah.{service}")
+    applied = await asyncio.to_thread(_read, service, kafka, ends, await _set_aside(db))
     for start in range(0, len(applied), CHUNK):
         streams = list(applied)[start : start + CHUNK]
         known = await positions.load(db, streams)
@@ -152,10 +154,11 @@ async def _set_aside(db: asyncpg.Connection) -> set[tuple[str, int, int]]:
     return {(row[0], row[1], row[2]) for row in rows}
 
 
-def _read(service: str, kafka: str, set_aside: set[tuple[str, int, int]]) -> dict[Stream, int]:
+def _read(
+    service: str, kafka: str, ends: Mapping[readers.Place, int], set_aside: set[tuple[str, int, int]]
+) -> dict[Stream, int]:
     """The highest number of each stream that lies before where the service's readers stand."""
     reads = import_module(f"amanah_{service}.app").SERVICE.topics()
-    ends = {(at.topic, at.partition): at.offset for at in readers.committed(topics.admin(kafka), f"amanah.{service}")}
     highest: dict[Stream, int] = {}
     for message in published.messages(kafka, reads):
         topic, partition, offset = message.topic(), message.partition(), message.offset()

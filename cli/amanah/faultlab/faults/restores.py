@@ -203,6 +203,7 @@ def _reconciled(traces: Traces) -> Proof:
         "events lacking": left["lacking"],
         "streams behind": left["streams_behind"],
         "numbers reused": left["numbers_reused"],
+        "inputs behind its readers": left["unread"]["events"],
         "things said twice": said_twice(traces.found.kafka),
     }
     return Proof(
