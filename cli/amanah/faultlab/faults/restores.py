@@ -23,7 +23,7 @@ from amanah.faultlab.hands import held_down, until
 from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
 from amanah.faultlab.model import Record
 
-RESTORED = ("routing", "sla_monitor")
+RESTORED = ("routing", "sla_monitor", "casework")
 """Of these one is restored: what they keep follows from what they read. What intake keeps nobody else has."""
 ONCE = {
     ("amanah.assignments", "complaint.routed.v1"),
@@ -237,7 +237,7 @@ FAULTS = (
     Nemesis(
         id="F19",
         title="a database as it was some seconds ago",
-        does="Routing's or the monitor's database is replaced by a copy of 6 s ago and more; `amanah reconcile` mends it.",
+        does="A database of routing, monitor or desk becomes a copy of 6 s ago and more; `amanah reconcile` mends it.",
         proven_by="events, numbers and inputs that the database had lost, by the command's list",
         strike=_database_restored,
         proof=_reconciled,
