@@ -3,26 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from amanah_chassis.database import Connection
+from amanah_chassis.restored import Copy, Outgoing, not_yet_said
 from amanah_contracts.envelope import Audience, Event
 
 OWNER = ""
 """The audience name of an owner's own topic."""
 
-
-class Copy(NamedTuple):
-    """One event on its way to one topic."""
-
-    event_id: UUID
-    topic: str
-    subject: UUID
-    audience: str
-    value: bytes
+Stream = tuple[UUID, str]
+"""A subject and an audience."""
 
 
 def copies(event: Event) -> list[Copy]:
@@ -47,11 +40,14 @@ def audience_topic(audience: Audience, addressee: str | None) -> str | None:
 
 async def write(db: Connection, emitted: Sequence[tuple[Event, str | None]], now: datetime) -> None:
     """Numbers the events within their streams and stores them, set-based: two statements whatever their count."""
-    outgoing = [(copies(event), event.type(), traceparent) for event, traceparent in emitted]
-    streams = [(copy.subject, copy.audience) for made, _, _ in outgoing for copy in made]
+    outgoing = [Outgoing(copies(event), event.type(), traceparent) for event, traceparent in emitted]
+    streams = _streams(outgoing)
     if not streams:
         return
-    numbers = await _reserve(db, Counter(streams))
+    numbers, was_restored = await _reserve(db, streams)
+    if was_restored:
+        outgoing = await not_yet_said(db, outgoing)
+        await _give_back(db, streams - _streams(outgoing))
     rows = []
     for made, kind, traceparent in outgoing:
         for event_id, topic, subject, audience, value in made:
@@ -64,19 +60,39 @@ async def write(db: Connection, emitted: Sequence[tuple[Event, str | None]], now
     )
 
 
-async def _reserve(db: Connection, wanted: Counter[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
-    """Takes the next numbers of each stream; answers the last number already used. Rows are locked in one order, so two
-    writers cannot deadlock, and the lock makes ids of one stream follow its commits."""
+def _streams(outgoing: Sequence[Outgoing]) -> Counter[Stream]:
+    return Counter((copy.subject, copy.audience) for one in outgoing for copy in one.copies)
+
+
+async def _reserve(db: Connection, wanted: Counter[Stream]) -> tuple[dict[Stream, int], bool]:
+    """Takes the next numbers of each stream; answers the last number already used, and whether this database was restored
+    and has not yet said again all that it had said. Rows are locked in one order, so two writers cannot deadlock, and the
+    lock makes ids of one stream follow its commits."""
     streams = sorted(wanted, key=lambda stream: (stream[0].int, stream[1]))
     rows = await db.fetch(
         """
         insert into chassis_stream as s (subject, audience, seq)
         select * from unnest($1::uuid[], $2::text[], $3::bigint[])
         on conflict (subject, audience) do update set seq = s.seq + excluded.seq
-        returning subject, audience, seq
+        returning subject, audience, seq, exists (select from chassis_restored)
         """,
         [subject for subject, _ in streams],
         [audience for _, audience in streams],
         [wanted[stream] for stream in streams],
     )
-    return {(row[0], row[1]): row[2] - wanted[row[0], row[1]] for row in rows}
+    return {(row[0], row[1]): row[2] - wanted[row[0], row[1]] for row in rows}, rows[0][3]
+
+
+async def _give_back(db: Connection, unused: Counter[Stream]) -> None:
+    """The highest numbers of what was reserved: the rows are still locked, so nobody has taken any behind them."""
+    streams = list(unused)
+    await db.execute(
+        """
+        update chassis_stream s set seq = s.seq - u.count
+        from unnest($1::uuid[], $2::text[], $3::bigint[]) as u (subject, audience, count)
+        where s.subject = u.subject and s.audience = u.audience
+        """,
+        [subject for subject, _ in streams],
+        [audience for _, audience in streams],
+        [unused[stream] for stream in streams],
+    )

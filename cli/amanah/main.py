@@ -8,7 +8,22 @@ from typing import NoReturn
 
 import cyclopts
 
-from amanah.commands import bench, check, contracts, dlq, due, explain, fault, law, replay, soak, topics, up, verify
+from amanah.commands import (
+    bench,
+    check,
+    contracts,
+    dlq,
+    due,
+    explain,
+    fault,
+    law,
+    reconcile,
+    replay,
+    soak,
+    topics,
+    up,
+    verify,
+)
 from amanah.fault import Fault
 
 app = cyclopts.App(
@@ -28,6 +43,7 @@ app.command(explain.explain)
 app.command(due.due)
 app.command(law.app)
 app.command(topics.app)
+app.command(reconcile.reconcile)
 app.command(dlq.app)
 app.command(bench.app)
 app.command(fault.app)

@@ -12,18 +12,22 @@ from tests.support.up import folder
 
 
 @pytest.mark.slow
-def test_relays_killed_between_ack_and_mark_double_records_and_nothing_else() -> None:
+@pytest.mark.parametrize(
+    ("fault", "seed", "words"),
+    [("F2", "3", "records doubled in Kafka"), ("F7b", "1", "records wiped"), ("F19", "2", "sla_monitor restored")],
+)
+def test_what_the_fault_does_leaves_its_trace_and_breaks_no_promise(fault: str, seed: str, words: str) -> None:
     with folder("lab") as data:
         out = data.with_suffix(".json")
         done = subprocess.run(
-            [sys.executable, "-m", "amanah.main", "fault", "run", "F2", "--seed", "3", "--rate", "15",
+            [sys.executable, "-m", "amanah.main", "fault", "run", fault, "--seed", seed, "--rate", "15",
              "--keep", str(data), "--json", str(out)],
             capture_output=True, text=True, check=False, timeout=400, env=_environment(),
         )  # fmt: skip
         [run] = json.loads(out.read_text())["runs"]
         assert done.returncode == (0 if run["verdict"] == "passed" else 1), done.stdout + done.stderr
         assert (run["bit"], run["unmet"], _unexpected(run["anomalies"])) == (True, [], [])
-        assert "records doubled in Kafka" in run["proof"]
+        assert words in run["proof"]
         assert run["acked"] > 100
         assert run["breaches"] > 0
         assert run["repeated"] > 0

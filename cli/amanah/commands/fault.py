@@ -65,7 +65,7 @@ def _find(name: str) -> "Nemesis":
     from amanah.faultlab import faults
 
     for fault in faults.ALL:
-        if fault.id == name.strip().upper():
+        if fault.id.upper() == name.strip().upper():
             return fault
     raise Fault(f"There is no fault {name!r}: {', '.join(fault.id for fault in faults.ALL)}.", 2)
 

@@ -2,7 +2,7 @@
 
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ import psycopg
 from confluent_kafka import Consumer, TopicPartition
 
 from amanah.embedded.stack import Stack
-from amanah.faultlab.model import Notice, Record, Rows
+from amanah.faultlab.model import Kept, Notice, Record, Rows
 from amanah.verify import books, records
 
+LEDGER = "select topic, event_id::text, type, subject::text, seq, value from chassis_outbox where sent_at is not null"
 SEARCHED = {
     "chassis_dead_letter": "select topic || '/' || partition || '@' || \"offset\", value, detail from chassis_dead_letter",
     "chassis_outbox": "select event_id::text, value, '' from chassis_outbox",
@@ -32,17 +33,19 @@ class Found:
     logs: Mapping[str, str]
 
 
-def gather(stack: Stack) -> Found:
-    """The databases first and Kafka after them, so that what a database calls sent must be there."""
+def gather(stack: Stack, earlier: Sequence[Record] = ()) -> Found:
+    """The databases first and Kafka after them, so that what a database calls sent must be there. `earlier`: what Kafka had
+    before it lost all of it."""
     logs = _metrics(stack)
     rows = _rows(stack)
-    kafka = dump(stack.kafka)
+    life = max((record.life + 1 for record in earlier), default=0)
+    kafka = [*earlier, *dump(stack.kafka, life=life)]
     for file in (*stack.log("x").parent.glob("*.log*"), *stack.data.glob("traces-*.jsonl")):
         logs[file.name] = file.read_text(errors="replace")
     return Found(kafka, rows, _notices(stack.data / "sinks"), logs)
 
 
-def dump(kafka: str, topics: str = records.PREFIX) -> list[Record]:
+def dump(kafka: str, topics: str = records.PREFIX, life: int = 0) -> list[Record]:
     """Every record of every topic with this prefix, also of those where outsiders write."""
     consumer = Consumer(
         {
@@ -63,12 +66,12 @@ def dump(kafka: str, topics: str = records.PREFIX) -> list[Record]:
             if name.startswith(topics)
             for n in topic.partitions
         ]
-        return [_record(message) for message in records._messages(consumer, wanted)]
+        return [_record(message, life) for message in records._messages(consumer, wanted)]
     finally:
         consumer.close()
 
 
-def _record(message: Any) -> Record:
+def _record(message: Any, life: int) -> Record:
     headers = [(name, value or b"") for name, value in message.headers() or ()]
     key, value = message.key() or b"", message.value() or b""
     text = b"\n".join((key, *(name.encode() + b": " + of for name, of in headers), value)).decode(errors="replace")
@@ -77,21 +80,24 @@ def _record(message: Any) -> Record:
         named = {name: of.decode() for name, of in headers}
         body = json.loads(value)
         if not isinstance(body, dict):
-            return Record(*place, "", "", "", key.decode(), 0, {}, text)
+            return Record(*place, "", "", "", key.decode(), 0, {}, text, life)
         return Record(
             *place, named["ce_type"], named["ce_id"], named.get("ce_source", ""), key.decode(),
-            int(named.get("ce_sequence", 0)), body, text,
+            int(named.get("ce_sequence", 0)), body, text, life,
         )  # fmt: skip
     except (ValueError, KeyError):
-        return Record(*place, "", "", "", key.decode(errors="replace"), 0, {}, text)
+        return Record(*place, "", "", "", key.decode(errors="replace"), 0, {}, text, life)
 
 
 def _rows(stack: Stack) -> Rows:
     dsns = {name: stack.dsn(name) for name in stack.options.services}
     kept = books.read(dsns)
     texts: dict[str, str] = {}
+    ledger: dict[tuple[str, str], Kept] = {}
     for service, dsn in dsns.items():
         with psycopg.connect(dsn) as db:
+            for topic, event, kind, subject, sequence, body in db.execute(LEDGER):
+                ledger[topic, event] = Kept(kind, subject, sequence, json.loads(body))
             for table, sql in SEARCHED.items():
                 for name, value, detail in db.execute(sql):
                     texts[f"{service} {table} {name}"] = (value or b"").decode(errors="replace") + detail
@@ -101,6 +107,7 @@ def _rows(stack: Stack) -> Rows:
     return Rows(
         complaints=kept.complaints,
         committed_ms=committed,
+        ledger=ledger,
         unsent=[f"{service}: {event} for {topic}" for service, event, topic in kept.unsent],
         parked=[f"{service}: {what}" for service, what in kept.parked],
         dead=[(place, f"{service}: {reason}") for service, place, reason in kept.dead],

@@ -31,7 +31,7 @@ from amanah.faultlab.checker.rest import PATIENCE
 from amanah.faultlab.gather import Found, gather
 from amanah.faultlab.history import History
 from amanah.faultlab.load import Load
-from amanah.faultlab.model import Anomaly, Op
+from amanah.faultlab.model import Anomaly, Op, Record
 from amanah.faultlab.office import Office
 from amanah.faultlab.plan import AGENCIES, plan
 from amanah.progress import Progress
@@ -65,6 +65,8 @@ class Lab:
     progress: Progress
     closing: AsyncExitStack
     """Takes what must be ended with the run."""
+    earlier: list[Record] = field(default_factory=list)
+    """What Kafka had before it lost all of it."""
     told: dict[str, dict[str, str]] = field(default_factory=dict)
     """Service to what it alone is told by its environment; to be filled before the services start."""
     history: History = field(init=False)
@@ -205,7 +207,8 @@ async def _run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, abo
         servers = inside.enter_context(nemesis.servers())
         options = Options(start_services=False, environment=ENVIRONMENT, command=command, kafka=kafka, servers=servers)
         stack = await inside.enter_async_context(Stack(above / "stack", nemesis.pack(above), options, progress))
-        lab = Lab(stack, Random(f"{nemesis.id}/{seed}/fault"), progress, inside, told)  # noqa: S311 - to be repeated
+        chance = Random(f"{nemesis.id}/{seed}/fault")  # noqa: S311 - to be repeated
+        lab = Lab(stack, chance, progress, inside, told=told)
         await nemesis.prepare(lab)
         await stack.start_services()
         async with History(above / "history.jsonl") as history, Office(stack.kafka, AGENCIES, history) as office:
@@ -214,7 +217,7 @@ async def _run(nemesis: Nemesis, seed: int, rate: float, progress: Progress, abo
             figures = await _struck(nemesis, lab)
             await _drain(lab)
             progress.step("Gathering the evidence")
-            found = await asyncio.to_thread(gather, stack)
+            found = await asyncio.to_thread(gather, stack, lab.earlier)
             progress.step("Judging it")
             anomalies = check(history.ops, found.kafka, found.rows, found.notices, found.logs)
             proof = nemesis.proof(Traces(figures, history.ops, found))

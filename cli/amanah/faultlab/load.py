@@ -16,7 +16,9 @@ from amanah.faultlab.office import Office
 from amanah.faultlab.plan import AFAR, Planned
 
 ANSWER_SECONDS = 8.0
-PAUSE_SECONDS = 0.25
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 4.0
+"""Before the next attempt of one that got no answer: at first short, then longer, or all who wait would together be a burst
+that no service answers any more."""
 LATER = frozenset({408, 425, 429})
 
 
@@ -144,6 +146,7 @@ class Load:
             "email": planned.identity["email"] if planned.identity else None,
             "canaries": planned.canaries,
         }
+        pause = PAUSE_SECONDS
         while True:
             number = self._history.invoke(process, "file", value)
             kind, complaint, status = await self._attempt(planned, due_ms)
@@ -155,7 +158,8 @@ class Load:
             if kind == "fail":
                 return None
             self.unknown += 1
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _attempt(self, planned: Planned, due_ms: int | None) -> tuple[str, str | None, int | None]:
         """`ok` and the complaint; `fail`: refused for certain; `info`: no answer, or one that does not say. And the status,

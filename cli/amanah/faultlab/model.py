@@ -43,10 +43,27 @@ class Record:
     sequence: int
     body: Mapping[str, Any]
     text: str = ""
+    life: int = 0
+    """How often Kafka had lost all it had before it got this record."""
 
     @property
     def place(self) -> str:
-        return f"{self.topic}/{self.partition}@{self.offset}"
+        return place(self.topic, self.partition, self.offset, self.life)
+
+
+def place(topic: str, partition: int, offset: int, life: int = 0) -> str:
+    """Where a record lies. After Kafka lost what it had the same place is another one."""
+    return f"{topic}/{partition}@{offset}" + (f" of life {life + 1}" if life else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An event as its service's outbox has it, marked as sent."""
+
+    type: str
+    subject: str
+    sequence: int
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,8 @@ class Rows:
     """Complaint id to source_ref, in intake."""
     committed_ms: Mapping[str, float] = field(default_factory=dict)
     """Complaint id to the instant of its filing, by the database's clock."""
+    ledger: Mapping[tuple[str, str], Kept] = field(default_factory=dict)
+    """Topic and event id to what the outboxes have."""
     unsent: Sequence[str] = ()
     parked: Sequence[str] = ()
     dead: Sequence[tuple[str, str]] = ()

@@ -4,28 +4,40 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from amanah.faultlab.history import History
+from amanah.faultlab.model import place
 
 STAMPED = 2
 """librdkafka's mark of a time that is the broker's own."""
 DELIVERY_MS = 90_000
 
 
+class _Order(NamedTuple):
+    complaint_id: str
+    agency: str
+    verb: str
+    order_id: str
+
+
 class Office:
     """All agencies of a run. An async context manager."""
 
     def __init__(self, kafka: str, agencies: Sequence[str], history: History) -> None:
-        quiet = {"bootstrap.servers": kafka, "log_level": 0, "reconnect.backoff.max.ms": 500}
-        self._consumer = Consumer(quiet | {"group.id": "fault-lab", "enable.auto.commit": False})
-        self._consumer.assign([TopicPartition(f"amanah.agency.{code}", 0, 0) for code in agencies])
-        self._producer = Producer(
-            quiet | {"enable.idempotence": True, "linger.ms": 0, "message.timeout.ms": DELIVERY_MS}
-        )
+        self._quiet = {"bootstrap.servers": kafka, "log_level": 0, "reconnect.backoff.max.ms": 500}
+        self._agencies = agencies
+        self._consumer, self._producer = self._clients()
+        self._reading, self._serving = asyncio.Lock(), asyncio.Lock()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._life = 0
+        """How often Kafka lost what it had."""
+        self._given: list[_Order] = []
+        """Orders that the broker acknowledged, in that order."""
         self._history = history
         self._arrived: dict[str, asyncio.Future[None]] = {}
         self._work: list[asyncio.Task[None]] = []
@@ -45,27 +57,67 @@ class Office:
         await asyncio.to_thread(self._producer.flush, 5)
         await asyncio.to_thread(self._consumer.close)
 
+    def _clients(self) -> tuple[Consumer, Producer]:
+        consumer = Consumer(self._quiet | {"group.id": "fault-lab", "enable.auto.commit": False})
+        consumer.assign([TopicPartition(f"amanah.agency.{code}", 0, 0) for code in self._agencies])
+        lasting = {"enable.idempotence": True, "linger.ms": 0, "message.timeout.ms": DELIVERY_MS}
+        return consumer, Producer(self._quiet | lasting)
+
+    async def leave(self) -> None:
+        """Gives no more orders until `begin_anew`; of those under way nobody knows, and they will be given again."""
+        self._open.clear()
+        self._producer.purge()
+        await asyncio.to_thread(self._producer.flush, 5)
+
+    async def begin_anew(self) -> int:
+        """Kafka has lost what it had: reads from the beginning, and gives again, under their ids and in their order, all
+        orders that Kafka had taken. Answers how many; those that were still to be given follow behind them."""
+        self._life += 1
+        async with self._reading, self._serving:
+            await asyncio.to_thread(self._consumer.close)
+            self._consumer, self._producer = self._clients()
+        again = list(self._given)
+        await asyncio.gather(*(self._again(order) for order in again))
+        self._open.set()
+        return len(again)
+
+    async def _again(self, order: "_Order") -> None:
+        value = order._asdict()
+        number = self._history.invoke(f"agency-{order.agency}", "order", value)
+        self._note(number, value, await self._once(order))
+
     def arrived(self, complaint: str) -> "asyncio.Future[None]":
         """Done once the agency has read that the complaint is its own."""
         return self._arrived.setdefault(complaint, asyncio.get_running_loop().create_future())
 
     async def order(self, complaint: str, agency: str, verb: str) -> None:
         """Gives one order; returns when the broker has it, or when nobody can know."""
-        order_id = str(uuid5(NAMESPACE_URL, f"fault-lab/{complaint}/{verb}"))
-        value = {"complaint_id": complaint, "agency": agency, "verb": verb, "order_id": order_id}
-        process = f"agency-{agency}"
-        number = self._history.invoke(process, "order", value)
-        message = await self._send(agency, complaint, verb, order_id)
+        order = _Order(complaint, agency, verb, str(uuid5(NAMESPACE_URL, f"fault-lab/{complaint}/{verb}")))
+        value = order._asdict()
+        number = self._history.invoke(f"agency-{agency}", "order", value)
+        while True:
+            await self._open.wait()
+            message = await self._once(order)
+            if message is not None or self._open.is_set():
+                break
+        self._note(number, value, message)
+        if message is not None:
+            self._given.append(order)
+            self.carried += 1
+
+    def _note(self, number: int, value: dict[str, Any], message: Any) -> None:
+        process = f"agency-{value['agency']}"
         if message is None:
             self._history.outcome(process, number, "info", "order", value)
             return
         kind, stamp = message.timestamp()
-        place = f"{message.topic()}/{message.partition()}@{message.offset()}"
-        stamped = {"place": place, "stamp_ms": stamp if kind == STAMPED else None}
+        where = place(message.topic(), message.partition(), message.offset(), self._life)
+        stamped = {"place": where, "stamp_ms": stamp if kind == STAMPED else None}
         self._history.outcome(process, number, "ok", "order", value | stamped)
-        self.carried += 1
 
-    async def _send(self, agency: str, complaint: str, verb: str, order_id: str) -> Any:
+    async def _once(self, order: "_Order") -> Any:
+        """The record as the broker took it; None when nobody can know."""
+        complaint, agency, verb, order_id = order
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
 
@@ -90,11 +142,14 @@ class Office:
 
     async def _serve(self) -> None:
         while True:
-            await asyncio.to_thread(self._producer.poll, 0.05)
+            async with self._serving:
+                await asyncio.to_thread(self._producer.poll, 0.05)
 
     async def _read(self) -> None:
         while True:
-            for message in await asyncio.to_thread(self._consumer.consume, 500, 0.05):
+            async with self._reading:
+                messages = await asyncio.to_thread(self._consumer.consume, 500, 0.05)
+            for message in messages:
                 if message.error() is None and dict(message.headers() or ()).get("ce_type") == b"complaint.routed.v1":
                     _settle(self.arrived((message.key() or b"").decode()), None)
 

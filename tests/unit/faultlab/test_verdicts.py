@@ -9,7 +9,7 @@ from tests.unit.faultlab.evidence import START, filed
 from amanah.commands import fault as command
 from amanah.fault import Fault
 from amanah.faultlab import faults, table
-from amanah.faultlab.faults import crashes, disks, records, servers
+from amanah.faultlab.faults import crashes, disks, records, restores, servers
 from amanah.faultlab.gather import Found, counted
 from amanah.faultlab.lab import Run, Traces
 from amanah.faultlab.model import Anomaly, Op, Rows
@@ -67,7 +67,11 @@ def test_an_unknown_fault_is_a_mistake_in_the_command_line() -> None:
 def test_every_fault_has_a_number_of_its_own() -> None:
     ids = [fault.id for fault in faults.ALL]
     assert len(ids) == len(set(ids))
-    assert ids == sorted(ids, key=lambda one: int(one[1:]))
+    assert ids == sorted(ids, key=lambda one: (int("".join(filter(str.isdigit, one))), one))
+
+
+def test_a_fault_is_found_however_its_letters_are_written() -> None:
+    assert command._find(" f7B ").id == "F7b"
 
 
 # -- proofs --------------------------------------------------------------------------------------------------------------
@@ -157,6 +161,76 @@ def test_disks_were_full_only_if_both_servers_and_the_citizens_say_so(
 ) -> None:
     proof = disks._refused_in_order(traces(FULL, history, logs=logs))
     assert (proof.bit, proof.unmet) == (bit, unmet)
+
+
+WIPED = {
+    "records_before": 90,
+    "another_cluster": True,
+    "rebuilt": {"sent": {"intake": 40, "routing": 0}, "records": {"amanah.complaints": 40}, "differing": []},
+    "as_kept": True,
+    "given_again": 9,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "bit"),
+    [
+        ({}, True),
+        ({"records_before": 0}, False),
+        ({"another_cluster": False}, False),
+        ({"rebuilt": WIPED["rebuilt"] | {"sent": {"intake": 0}}}, False),  # type: ignore[operator]
+    ],
+)
+def test_kafka_was_wiped_only_if_another_one_got_everything_again(changed: dict[str, Any], bit: bool) -> None:
+    page = 'amanah_records_total{outcome="duplicate",topic="amanah.complaints"} 3.0\n'
+    logs = {f"metrics {name}": page for name in ("intake", "routing", "casework", "sla_monitor", "notifier")}
+    assert restores._rebuilt(traces(WIPED | changed, logs=logs)).bit == bit
+    assert restores._rebuilt(traces(WIPED | changed, logs=logs)).unmet == ()
+    assert not restores._rebuilt(traces(WIPED | changed, logs=logs | {"metrics casework": ""})).bit
+
+
+def test_topics_that_differ_from_the_outboxes_are_said() -> None:
+    [words] = restores._rebuilt(traces(WIPED | {"as_kept": False})).unmet
+    assert "differ" in words
+
+
+GONE = {"lacking": {"amanah.assignments": 40}, "streams_behind": 30, "numbers_reused": 0, "unread": {"events": 9}}
+NOTHING = {"lacking": {}, "streams_behind": 0, "numbers_reused": 0, "unread": {"events": 0}}
+RESTORED = {"service": "routing", "found": GONE, "mended": {"put_back": 40}, "left": NOTHING, "not_said_again": {}}
+
+
+@pytest.mark.parametrize(
+    ("lost", "bit"),
+    [({}, True), ({"lacking": {}}, False), ({"streams_behind": 0}, False), ({"unread": {"events": 0}}, False)],
+)
+def test_a_database_was_restored_only_if_it_had_lost_something(lost: dict[str, Any], bit: bool) -> None:
+    proof = restores._reconciled(traces(RESTORED | {"found": GONE | lost}))
+    assert (proof.bit, proof.unmet) == (bit, ())
+
+
+@pytest.mark.parametrize(
+    "left",
+    [{"lacking": {"amanah.assignments": 1}}, {"streams_behind": 1}, {"numbers_reused": 1}, {"unread": {"events": 1}}],
+)
+def test_what_a_mended_database_still_lacks_is_said(left: dict[str, Any]) -> None:
+    assert len(restores._reconciled(traces(RESTORED | {"left": NOTHING | left})).unmet) == 1
+
+
+def test_what_is_said_as_two_events_is_told() -> None:
+    world = filed()
+    assert restores.said_twice(world.records) == 0
+    world.record("amanah.assignments", "complaint.routed.v1", START + 90, 2)
+    world.record("amanah.deadlines", "deadline.started.v1", START + 90, 1, stage="resolution", holder=0)
+    world.record("amanah.deadlines", "deadline.started.v1", START + 95, 2, stage="resolution", holder=1)
+    assert restores.said_twice(world.records) == 1
+    [words] = restores._reconciled(traces(RESTORED, kafka=world.records)).unmet
+    assert words == "after it was mended: things said twice 1"
+
+
+def test_what_was_not_said_again_is_told() -> None:
+    proof = restores._reconciled(traces(RESTORED | {"not_said_again": {"deadline.at_risk.v1": 3}}))
+    assert "said 37 again" in proof.words
+    assert "not said again: deadline.at_risk.v1 3" in proof.words
 
 
 def test_poison_that_no_service_set_aside_did_not_bite() -> None:

@@ -4,6 +4,7 @@ an error of theirs cannot be the checker's too.
 case.py          all that is known of each complaint, side by side
 complaints.py    lost-write, phantom, double-accept
 streams.py       seq-gap, seq-inversion
+ledger.py        lost-write, phantom: Kafka against the outboxes, and against what it had before it was emptied
 orders.py        illegal-transition, and orders that were lost, invented or carried out twice
 breaches.py      missed-, early-, double-, slow-breach, breach-after-completion
 notices.py       missed- and double-notification, wrong-recipient
@@ -13,7 +14,7 @@ rest.py          stuck
 
 from collections.abc import Mapping, Sequence
 
-from amanah.faultlab.checker import breaches, complaints, leaks, notices, orders, rest, streams
+from amanah.faultlab.checker import breaches, complaints, leaks, ledger, notices, orders, rest, streams
 from amanah.faultlab.checker.case import Evidence
 from amanah.faultlab.model import Anomaly, Notice, Op, Record, Rows
 
@@ -22,6 +23,8 @@ CHECKS = (
     complaints.phantoms,
     complaints.doubled,
     streams.numbered,
+    ledger.kept,
+    ledger.outlived,
     orders.carried_out,
     breaches.rightly,
     breaches.promptly,

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,7 @@ from amanah.faultlab.model import Notice, Op, Record, Rows
 
 SUBMITTED, ROUTED = "complaint.submitted.v1", "complaint.routed.v1"
 BREACHED, WITHDRAWN = "deadline.breached.v1", "deadline.breach_withdrawn.v1"
-RESOLVE = "case.resolve.v1"
+RESOLVE, RESOLVED = "case.resolve.v1", "case.resolved.v1"
 OPEN = frozenset({"assigned", "acknowledged", "replied"})
 LEADS = {
     "case.acknowledge.v1": (frozenset({"assigned"}), "acknowledged"),
@@ -24,7 +25,9 @@ Key = tuple[str, str, int, int, str]
 
 
 class Evidence:
-    """Kafka's records without those that lie there a second time under one id, and the questions that checks ask."""
+    """Kafka's records without those that lie there a second time under one id, and the questions that checks ask. Where
+    Kafka once lost what it had, `records` are those of all its lives together, each id where it lay first: what somebody
+    may have acted upon."""
 
     def __init__(
         self,
@@ -39,12 +42,15 @@ class Evidence:
         self.notices = notices
         self.logs = logs
         self.all_records = records
-        first: dict[tuple[str, str], Record] = {}
         poisons = {op.value["place"] for op in self.ops("poison", "ok")}
-        for record in records:
-            if record.type and record.place not in poisons:
-                first.setdefault((record.topic, record.id), record)
-        self.records = list(first.values())
+        self._events = [record for record in records if record.type and record.place not in poisons]
+        self.records = _first(self._events)
+
+    @cached_property
+    def lives(self) -> list[list[Record]]:
+        """What lay in Kafka each time before it lost all of it, and what lies there now; each id once in each."""
+        last = max((record.life for record in self._events), default=0)
+        return [_first([record for record in self._events if record.life == n]) for n in range(last + 1)]
 
     def ops(self, f: str, *types: str) -> list[Op]:
         return [op for op in self.history if op.f == f and op.type in types]
@@ -116,7 +122,7 @@ class Evidence:
                 agency = record.topic.removeprefix("amanah.agency.").removesuffix(".replies")
                 if agency == self.holder.get(record.subject):
                     found[record.subject].append(record)
-        return {complaint: sorted(orders, key=lambda r: r.offset) for complaint, orders in found.items()}
+        return {complaint: sorted(orders, key=lambda r: (r.life, r.offset)) for complaint, orders in found.items()}
 
     def effects(self, complaint: str) -> list[Record]:
         """The orders of a complaint that change its state, by the table of transitions."""
@@ -129,8 +135,28 @@ class Evidence:
         return done
 
     def stopped_ms(self, complaint: str) -> int | None:
-        """When the broker received the order that settled it."""
-        return next((order.appended_ms for order in self.effects(complaint) if order.type == RESOLVE), None)
+        """When the broker received the order that settled it. One that was given again, because Kafka had lost it, has
+        several such stamps: then that of them counts which the desk says, and the first if it says none of them."""
+        order = next((order for order in self.effects(complaint) if order.type == RESOLVE), None)
+        if order is None:
+            return None
+        stamps = self._stamps.get((order.topic, order.id), {order.appended_ms})
+        said = {_milliseconds(event.body.get("received_at")) for event in self.resolved.get(complaint, ())}
+        return min(stamps & said, default=order.appended_ms)
+
+    @cached_property
+    def resolved(self) -> Mapping[str, list[Record]]:
+        return _by_subject(self.by_type[RESOLVED])
+
+    @cached_property
+    def _stamps(self) -> Mapping[tuple[str, str], set[int]]:
+        """The broker's stamps of one order over the lives of Kafka, its first in each."""
+        found: dict[tuple[str, str], set[int]] = defaultdict(set)
+        for life in self.lives:
+            for record in life:
+                if record.topic.endswith(".replies"):
+                    found[record.topic, record.id].add(record.appended_ms)
+        return found
 
     @cached_property
     def breaches(self) -> Mapping[Key, list[Record]]:
@@ -158,6 +184,22 @@ class Evidence:
             elif op.value["what"] == "heal" and spans:
                 spans[-1] = (spans[-1][0], op.wall * 1000)
         return spans
+
+
+def _first(records: Sequence[Record]) -> list[Record]:
+    """Each event of a topic once: where it lay first."""
+    found: dict[tuple[str, str], Record] = {}
+    for record in sorted(records, key=lambda record: record.life):
+        found.setdefault((record.topic, record.id), record)
+    return list(found.values())
+
+
+def _milliseconds(instant: Any) -> int | None:
+    """As the broker stamps it; None for what is no instant."""
+    try:
+        return round(datetime.fromisoformat(str(instant)).timestamp() * 1000)
+    except ValueError:
+        return None
 
 
 def _by_subject(records: Sequence[Record]) -> Mapping[str, list[Record]]:

@@ -1,7 +1,7 @@
 """Each source counts the events of a complaint 1, 2, 3 … on each topic."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from amanah.faultlab.checker.case import Evidence
 from amanah.faultlab.model import Anomaly, Record
@@ -9,14 +9,23 @@ from amanah.faultlab.model import Anomaly, Record
 
 def numbered(e: Evidence) -> Iterator[Anomaly]:
     """No number is left out, used for two events, or comes before a smaller one. A record that lies there twice under one id
-    has one number."""
+    has one number. Where Kafka lost what it had, that holds for each of its lives by itself, as a reader sees it who comes
+    new, and for all together: what an agency read before must not be contradicted afterwards."""
+    yield from _counted(e.records)
+    if len(e.lives) > 1:
+        for life in e.lives:
+            yield from _counted(life)
+    yield from _renumbered(e)
+
+
+def _counted(of: Sequence[Record]) -> Iterator[Anomaly]:
     streams: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
-    for record in e.records:
+    for record in of:
         if record.sequence:
             streams[record.topic, record.source, record.subject].append(record)
     for (topic, source, subject), records in streams.items():
         where = f"{topic}, {source}, complaint {subject}"
-        numbers = [record.sequence for record in sorted(records, key=lambda r: (r.partition, r.offset))]
+        numbers = [record.sequence for record in sorted(records, key=lambda r: (r.life, r.partition, r.offset))]
         for number in sorted(set(range(1, max(numbers) + 1)) - set(numbers)):
             yield Anomaly("seq-gap", f"{where}: {number} is missing in {numbers}")
         for number, times in Counter(numbers).items():
@@ -24,7 +33,6 @@ def numbered(e: Evidence) -> Iterator[Anomaly]:
                 yield Anomaly("seq-inversion", f"{where}: {number} is {times} different events")
         if numbers != sorted(numbers):
             yield Anomaly("seq-inversion", f"{where}: {numbers}")
-    yield from _renumbered(e)
 
 
 def _renumbered(e: Evidence) -> Iterator[Anomaly]:

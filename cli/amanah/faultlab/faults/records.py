@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from amanah.embedded.topics import admin
@@ -16,9 +16,9 @@ from amanah.faultlab.gather import counted
 from amanah.faultlab.hands import held_down, until
 from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
 from amanah.faultlab.plan import AGENCIES
+from amanah.recovery import readers
 from amanah.replay.session import _groups
 
-SESSIONS_SECONDS = 30.0
 COMPLAINTS = "amanah.complaints"
 MOVES_ON_SECONDS = 30.0
 LARGE = 2 * 2**20
@@ -39,24 +39,9 @@ def _reset(kafka: str) -> int:
     moved = 0
     for group, topics in _groups(list(AGENCIES)).items():
         partitions = [TopicPartition(topic, n, 0) for topic in topics for n in known[topic].partitions]
-        _move(client, group, partitions)
+        readers.move(client, group, partitions)
         moved += len(partitions)
     return moved
-
-
-def _move(client: Any, group: str, partitions: list[TopicPartition]) -> None:
-    """A killed member is in its group until its session ends."""
-    deadline = monotonic() + SESSIONS_SECONDS
-    while True:
-        try:
-            wanted = [ConsumerGroupTopicPartitions(group, partitions)]
-            for future in client.alter_consumer_group_offsets(wanted, request_timeout=10).values():
-                future.result()
-        except KafkaException as busy:
-            if monotonic() > deadline:
-                raise Fault(f"The offsets of {group} cannot be moved: {busy.args[0].str()}") from None
-        else:
-            return
 
 
 def _all_again(traces: Traces) -> Proof:
