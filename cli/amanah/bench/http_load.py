@@ -78,7 +78,9 @@ class Client(asyncio.Protocol):
     def __init__(self) -> None:
         self._received = b""
         self._transport: asyncio.Transport
-        self._answer: asyncio.Future[tuple[int, bytes]]
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self.lost = False
+        """The server has closed it, as it does with one on which nothing was asked for some seconds."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
@@ -87,22 +89,24 @@ class Client(asyncio.Protocol):
         self._received += data
         if (answer := complete(self._received)) is not None:
             self._received = b""
-            if not self._answer.done():
+            if self._answer is not None and not self._answer.done():
                 self._answer.set_result(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._answer.done():
+        self.lost = True
+        if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionResetError("closed before it answered"))
 
     async def ask(self, message: bytes) -> tuple[int, bytes]:
-        """Status and body."""
+        """Status and body. Raises ConnectionError when the connection is lost before the answer."""
+        if self.lost:
+            raise ConnectionResetError("closed before it was asked")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(message)
         return await self._answer
 
     def close(self) -> None:
-        self._answer = asyncio.get_running_loop().create_future()
-        self._answer.cancel()
+        self._answer = None
         self._transport.close()
 
 

@@ -147,10 +147,17 @@ async def _round(road: Road, rate: float, seconds: float, chance: Random) -> lis
     began_at: dict[UUID, float] = {}
 
     async def file(agency: str) -> None:
+        while idle and idle[-1].lost:
+            idle.pop()
         client = idle.pop() if idle else await connect(road.port)
         message = request(next(forms[agency]))
         started = time.time()
-        began_at[await _filed(client, message)] = started
+        try:
+            complaint = await _filed(client, message)
+        except ConnectionError:  # closed by the server at this very moment; the key makes it one filing
+            client = await connect(road.port)
+            complaint = await _filed(client, message)
+        began_at[complaint] = started
         idle.append(client)
 
     began = time.monotonic()
