@@ -30,6 +30,10 @@ class Chassis:
         """For how many seconds, at most, something may have been in Kafka that is not applied here."""
         return max([await reading.unread_for() for reading in self.readings], default=0.0)
 
+    async def stalled_for(self) -> float:
+        """For how many seconds one of the groups has neither fetched nor worked."""
+        return max([await reading.stalled_for() for reading in self.readings], default=0.0)
+
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: ChassisSettings, name: str) -> AsyncIterator["Chassis"]:

@@ -64,6 +64,7 @@ class Reading:
     def __init__(self, consumer: Callable[[], Any]) -> None:
         self._consumer = consumer
         self._busy = False
+        self._worked_at = time()
         self._known: dict[TopicPartition, float] = {}
         """Up to when, in seconds since 1970."""
 
@@ -74,7 +75,7 @@ class Reading:
         try:
             yield
         finally:
-            self._busy = False
+            self._busy, self._worked_at = False, time()
         await self._look()
 
     async def unread_for(self) -> float:
@@ -85,6 +86,10 @@ class Reading:
         assigned = consumer.assignment() if consumer else ()
         self._known = {partition: self._known.get(partition, now) for partition in assigned}
         return max((now - known for known in self._known.values()), default=0.0)
+
+    async def stalled_for(self) -> float:
+        """Seconds for which nothing was fetched though nothing was being done; 0 while a batch is in hand."""
+        return 0.0 if self._busy else min(await self.unread_for(), time() - self._worked_at)
 
     async def _look(self) -> None:
         consumer = self._consumer()

@@ -28,6 +28,8 @@ from amanah_chassis.retention import Rule
 from amanah_chassis.settings import ChassisSettings
 from amanah_contracts.envelope import Command, Event, Message, Registry
 
+STALLED_SECONDS = 25.0
+"""Longer than a broker is missed for before others lead in its place."""
 C = TypeVar("C")
 log = logs.logger(__name__)
 
@@ -95,6 +97,7 @@ async def run(service: Service[Any], settings: ChassisSettings) -> None:
         tasks = [
             asyncio.create_task(chassis.relay.run(), name="relay"),
             asyncio.create_task(_housekeeping(chassis, consumer), name="housekeeping"),
+            asyncio.create_task(_watch_reading(chassis, broker), name="reading"),
             asyncio.create_task(retention.run(chassis, _rules(service, settings)), name="retention"),
             asyncio.create_task(server.serve(), name="http"),
             asyncio.create_task(_start_broker(broker), name="broker"),
@@ -216,6 +219,15 @@ async def _housekeeping(chassis: Chassis, consumer: Consumer) -> None:
         except TRANSIENT as error:
             log.warning("housekeeping waits", extra={"error": type(error).__name__})
         await asyncio.sleep(1)
+
+
+async def _watch_reading(chassis: Chassis, broker: Any) -> None:
+    """Ends the process when it reads no more from a Kafka that answers. Its client heals by itself, but not from the death
+    of one of its routines, as when a broker's connection closed in the midst of a request; a new process reads again."""
+    while True:
+        await asyncio.sleep(1)
+        if await chassis.stalled_for() > STALLED_SECONDS and await broker.ping(timeout=2):
+            raise RuntimeError(f"nothing was read for {STALLED_SECONDS:.0f} s, though Kafka answers")
 
 
 async def _measure(chassis: Chassis) -> None:

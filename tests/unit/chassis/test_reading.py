@@ -8,7 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, GroupCoordinatorNotAvailableError
 
-from amanah_chassis import reading
+from amanah_chassis import reading, service
 from amanah_chassis.reading import Offsets, Reading
 
 A, B = TopicPartition("a", 0), TopicPartition("b", 0)
@@ -116,3 +116,48 @@ async def test_a_broker_that_stands_still_is_noticed(consumer: Consumer, monkeyp
     monkeypatch.setattr(reading, "time", lambda: 103.0)
     consumer.polled, consumer.at, consumer.ends = {A: 103_000, B: 100_500}, {A: 5, B: 0}, {A: 5, B: 0}
     assert await Reading(lambda: consumer).unread_for() == 2.5
+
+
+async def test_a_reader_that_does_nothing_and_fetches_nothing_is_stalled_and_one_at_work_is_not(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(reading, "time", lambda: now)
+    known = Reading(lambda: consumer)
+    consumer.polled, consumer.at, consumer.ends = {A: 100_000, B: 100_000}, {A: 5, B: 0}, {A: 9, B: 0}
+    assert await known.stalled_for() == 0
+    now = 130.0
+    async with known.applying():  # the database was away for long
+        assert await known.stalled_for() == 0
+    assert await known.stalled_for() == 0, "it has just worked"
+    now = 150.0
+    assert await known.stalled_for() == 20
+    consumer.polled, consumer.at = {A: 149_900, B: 149_900}, {A: 9, B: 0}
+    assert await known.stalled_for() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("stalled", "answers", "ends"), [(9.0, True, False), (11.0, False, False), (11.0, True, True)])
+async def test_a_process_whose_reader_has_died_ends_unless_kafka_is_away(
+    stalled: float, answers: bool, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def stalled_for() -> float:
+        nonlocal asked
+        asked += 1
+        if asked > 3:
+            raise asyncio.CancelledError
+        return stalled
+
+    async def ping(timeout: float) -> bool:
+        return answers
+
+    async def at_once(_: float) -> None:
+        return
+
+    monkeypatch.setattr(service, "STALLED_SECONDS", 10.0)
+    monkeypatch.setattr(service.asyncio, "sleep", at_once)
+    watch = service._watch_reading(SimpleNamespace(stalled_for=stalled_for), SimpleNamespace(ping=ping))  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError if ends else asyncio.CancelledError):
+        await watch
+    assert asked == (1 if ends else 4)
