@@ -12,15 +12,15 @@ from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
 from amanah.faultlab.locks import commit_trap, trap
 from amanah.faultlab.model import Record
 
-ROUNDS = 3
+ROUNDS = 6
 
 
 async def _kill_intake(lab: Lab) -> Figures:
     """Frozen for a moment first: what was sent to the database is done there, and no answer leaves."""
     kills: list[dict[str, float]] = []
     for _ in range(ROUNDS):
-        lab.load.burst(30)
-        await asyncio.sleep(lab.chance.uniform(0.03, 0.3))
+        lab.load.burst(40)
+        await asyncio.sleep(lab.chance.uniform(0.01, 0.15))
         pid, at = lab.stack.pid("intake"), time() * 1000
         os.kill(pid, signal.SIGSTOP)
         await asyncio.sleep(0.1)
@@ -119,7 +119,7 @@ FAULTS = (
     Nemesis(
         id="F1",
         title="kill -9 intake while complaints are being filed",
-        does="Intake is frozen and killed in the midst of thirty filings at once, three times over.",
+        does="Intake is frozen and killed in the midst of forty filings at once, six times over.",
         proven_by="filings without an answer, of which some had been committed and some had not",
         strike=_kill_intake,
         proof=_intake_killed,
