@@ -14,7 +14,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
-from amanah_chassis import header_keys
+from amanah_chassis import closed_connections, header_keys
 from amanah_chassis.batch import Origin
 from amanah_chassis.decode import origin
 from amanah_chassis.reading import Offsets, Reading
@@ -27,6 +27,7 @@ Apply = Callable[[Sequence[Origin]], Awaitable[None]]
 def make_broker(bootstrap: str) -> KafkaBroker:
     """A broker that hands over what it reads untouched and publishes nothing: sending is the relay's."""
     header_keys.install()
+    closed_connections.install()
     return KafkaBroker(
         bootstrap.split(","),  # given as one text, FastStream would take several servers for the name of one
         apply_types=False,
