@@ -16,6 +16,7 @@ SESSION_SECONDS = 10.0
 BROKER_SECONDS = 15.0
 OPEN = "idle in transaction"
 TRIES = 12
+LOOKS = 4
 
 
 async def _in_transaction(caught: Trap, statement: str, pid: int, stop: Any) -> bool:
@@ -26,9 +27,10 @@ async def _in_transaction(caught: Trap, statement: str, pid: int, stop: Any) -> 
         return False
     async with frozen(pid):
         await caught.release()
-        await asyncio.sleep(0.5)
-        if await caught.state(backend) != OPEN:
-            return False
+        for _ in range(LOOKS):  # one that is not frozen is between two statements only for a moment
+            await asyncio.sleep(0.15)
+            if await caught.state(backend) != OPEN:
+                return False
         await stop()
     return True
 
