@@ -7,7 +7,7 @@ import asyncpg
 from confluent_kafka import ConsumerGroupState
 
 from amanah.embedded.topics import admin
-from amanah.faultlab.hands import frozen, second
+from amanah.faultlab.hands import frozen, second, until
 from amanah.faultlab.lab import Figures, Lab, Nemesis, Proof, Traces
 from amanah.faultlab.locks import Trap, trap
 
@@ -44,8 +44,11 @@ async def _zombie(lab: Lab) -> Figures:
         await asyncio.sleep(SESSION_SECONDS + 4)
         figures["moved"] = await asyncio.to_thread(_owners, lab.stack.kafka, f"amanah.{service}")
 
+    async def shared() -> bool:
+        return len(await asyncio.to_thread(_owners, lab.stack.kafka, f"amanah.{service}")) == 2
+
     async with second(lab.stack, service), trap(lab.stack, service, "chassis_position") as caught:
-        await asyncio.sleep(2)
+        await until(shared, f"two of {service} to share the work")  # frozen before, it would only be waited for
         for _ in range(TRIES):
             if await _in_transaction(caught, "into chassis_position", lab.stack.pid(service), stop):
                 break
