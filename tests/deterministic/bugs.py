@@ -88,10 +88,10 @@ def seq_in_memory(patch: pytest.MonkeyPatch) -> None:
     counted: dict[Edge, Counter[tuple[UUID, str]]] = defaultdict(Counter)
     restart = World.restart
 
-    async def reserve(db: Any, wanted: Counter[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
+    async def reserve(db: Any, wanted: Counter[tuple[UUID, str]]) -> tuple[dict[tuple[UUID, str], int], bool]:
         before = {stream: counted[db._edge][stream] for stream in wanted}
         counted[db._edge].update(wanted)
-        return before
+        return before, False
 
     async def forgetting(self: World, name: str) -> None:
         counted.pop(self.processes[name].edge, None)
