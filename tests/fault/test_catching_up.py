@@ -13,7 +13,7 @@ from tests.support.events import routed, submitted
 from tests.support.faults import Stopped
 from tests.support.process import ServiceProcess
 from tests.support.stack import Embedded
-from tests.support.wire import Wire
+from tests.support.wire import Reader, Wire
 
 
 @pytest.fixture
@@ -21,6 +21,13 @@ def monitor(embedded: Embedded, tmp_path: Path) -> Iterator[ServiceProcess]:
     process = make_monitor(embedded, tmp_path)
     yield process
     process.stop()
+
+
+async def caught_up(wire: Wire, reader: Reader) -> None:
+    """Until something that fell due just now is said: by then all there was has been read."""
+    now, some = datetime.now(UTC), uuid4()
+    wire.send(submitted(some, now, given_due_at=now))
+    await reader.wait_for(some, "deadline.breached")
 
 
 async def test_a_breach_found_while_catching_up_names_the_agency_that_held_the_complaint(
@@ -43,13 +50,11 @@ async def test_a_breach_found_while_catching_up_names_the_agency_that_held_the_c
 async def test_a_monitor_that_stood_still_reads_first_and_then_says_what_has_passed(
     embedded: Embedded, monitor: ServiceProcess, known: bool
 ) -> None:
-    wire, complaint, warm = Wire(embedded.kafka), uuid4(), uuid4()
+    wire, complaint = Wire(embedded.kafka), uuid4()
     reader = wire.reader("amanah.deadlines")
     monitor.start()
     try:
-        now = datetime.now(UTC)
-        wire.send(submitted(warm, now, given_due_at=now))
-        await reader.wait_for(warm, "deadline.breached")  # it has caught up with all there was
+        await caught_up(wire, reader)
         now = datetime.now(UTC)
         filing, due = submitted(complaint, now, given_due_at=now + timedelta(seconds=2)), now + timedelta(seconds=2)
         if known:
@@ -71,13 +76,11 @@ async def test_a_monitor_that_stood_still_reads_first_and_then_says_what_has_pas
 async def test_while_kafka_is_away_what_passes_waits_for_what_lies_there_unread(
     embedded: Embedded, monitor: ServiceProcess
 ) -> None:
-    wire, complaint, warm = Wire(embedded.kafka), uuid4(), uuid4()
+    wire, complaint = Wire(embedded.kafka), uuid4()
     reader = wire.reader("amanah.deadlines")
     monitor.start()
     try:
-        now = datetime.now(UTC)
-        wire.send(submitted(warm, now, given_due_at=now))
-        await reader.wait_for(warm, "deadline.breached")  # it has caught up with all there was
+        await caught_up(wire, reader)
         now = datetime.now(UTC)
         due = now + timedelta(seconds=6)
         wire.send(submitted(complaint, now, given_due_at=due))

@@ -21,7 +21,7 @@ from amanah_contracts.routing import ComplaintRouted
 from amanah_sla_monitor import store, telling
 from amanah_sla_monitor.domain.diff import Stored
 from amanah_sla_monitor.domain.facts import WITHDRAWN, Fact
-from amanah_sla_monitor.monitor import BEHIND, Monitor, in_force
+from amanah_sla_monitor.monitor import BEHIND, Monitor, fell_behind, in_force
 
 E = TypeVar("E", ComplaintSubmitted, ComplaintRouted, CaseEvent)
 
@@ -143,9 +143,7 @@ async def _apply(batch: Batch[Any], monitor: Monitor, as_fact: Callable[[Deliver
 
 async def _notice_lag(batch: Batch[Any], monitor: Monitor) -> None:
     if max(map(batch.waited, batch.deliveries)) > BEHIND:
-        if monitor.known_until is None:
-            await store.tell_behind(batch.db)
-        monitor.fall_behind()
+        await fell_behind(batch.db, monitor)
 
 
 async def _wake_ticker(batch: Batch[Any], monitor: Monitor, changed: list[tuple[UUID, Stored]]) -> None:

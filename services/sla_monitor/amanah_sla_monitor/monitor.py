@@ -102,12 +102,17 @@ async def keeps_up(monitor: Monitor, chassis: Chassis) -> bool:
     """Whether nothing may lie unread for long; else it is noted, here and by the other processes."""
     if await chassis.unread_for() <= UNREAD:
         return True
+    async with connection(chassis.pool) as db:
+        await fell_behind(db, monitor)
+    return False
+
+
+async def fell_behind(db: Connection, monitor: Monitor) -> None:
+    """Noted here, and by the other processes at commit: none of them knows whose facts lie unread."""
     if monitor.known_until is None:
         log.warning("what falls due waits for what may lie unread")
-        async with connection(chassis.pool) as db:
-            await store.tell_behind(db)
+        await store.tell_behind(db)
     monitor.fall_behind()
-    return False
 
 
 async def _settled(chassis: Chassis) -> datetime:

@@ -59,7 +59,7 @@ async def _turn(monitor: Monitor, chassis: Chassis) -> None:
         monitor.asleep_until = earliest
         await chassis.clock.wait_until(earliest, monitor.wake, at_most=LONGEST_SLEEP)
     elif (until is None and not await keeps_up(monitor, chassis)) or (until is not None and earliest > until):
-        await _nudged(monitor)
+        await chassis.clock.wait_until(None, monitor.wake, at_most=LONGEST_SLEEP)  # until it has caught up
     elif not await _tick_on(monitor, chassis, until):
         await asyncio.sleep(HELD_ROW_PAUSE)
 
@@ -70,14 +70,6 @@ def _look(monitor: Monitor) -> None:
     if now - monitor.looked_at > STOOD_STILL:
         monitor.fall_behind()
     monitor.looked_at = now
-
-
-async def _nudged(monitor: Monitor) -> None:
-    """Until somebody wants the ticker, as when this process has caught up."""
-    monitor.wake.clear()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LONGEST_SLEEP):
-            await monitor.wake.wait()
 
 
 async def _tick_on(monitor: Monitor, chassis: Chassis, until: datetime | None) -> bool:
