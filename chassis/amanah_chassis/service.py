@@ -28,8 +28,9 @@ from amanah_chassis.retention import Rule
 from amanah_chassis.settings import ChassisSettings
 from amanah_contracts.envelope import Command, Event, Message, Registry
 
-STALLED_SECONDS = 25.0
-"""Longer than a broker is missed for before others lead in its place."""
+STALLED_SECONDS = 5.0
+STALLED_LOOKS = 20
+"""A second apart: longer than a broker is missed for before others lead in its place."""
 C = TypeVar("C")
 log = logs.logger(__name__)
 
@@ -223,11 +224,13 @@ async def _housekeeping(chassis: Chassis, consumer: Consumer) -> None:
 
 async def _watch_reading(chassis: Chassis, broker: Any) -> None:
     """Ends the process when it reads no more from a Kafka that answers. Its client heals by itself, but not from the death
-    of one of its routines, as when a broker's connection closed in the midst of a request; a new process reads again."""
-    while True:
+    of one of its routines, as when a broker's connection closed in the midst of a request; a new process reads again. Looks
+    are counted, not seconds: a process that was frozen sees at its first look that it stood still, and reads by the next."""
+    looks = 0
+    while looks < STALLED_LOOKS or not await broker.ping(timeout=2):
         await asyncio.sleep(1)
-        if await chassis.stalled_for() > STALLED_SECONDS and await broker.ping(timeout=2):
-            raise RuntimeError(f"nothing was read for {STALLED_SECONDS:.0f} s, though Kafka answers")
+        looks = looks + 1 if await chassis.stalled_for() > STALLED_SECONDS else 0
+    raise RuntimeError(f"nothing was read in {looks} s, though Kafka answers")
 
 
 async def _measure(chassis: Chassis) -> None:

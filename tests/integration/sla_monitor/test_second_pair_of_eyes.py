@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(scope="module")
 def monitor(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    process = make_monitor(embedded, tmp_path_factory.mktemp("monitor"), AMANAH_RECONCILE_SECONDS="0.3")
+    process = make_monitor(embedded, tmp_path_factory.mktemp("monitor"), AMANAH_RECONCILE_SECONDS="1")
     yield process
     process.stop()
 

@@ -136,18 +136,30 @@ async def test_a_reader_that_does_nothing_and_fetches_nothing_is_stalled_and_one
     assert await known.stalled_for() == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize(("stalled", "answers", "ends"), [(9.0, True, False), (11.0, False, False), (11.0, True, True)])
+LONG, DEAD = 100.0, service.STALLED_LOOKS
+
+
+@pytest.mark.parametrize(
+    ("stalled", "answers", "ends"),
+    [
+        ([4.0] * 2 * DEAD, True, False),
+        ([LONG, 0.0] * DEAD, True, False),  # frozen again and again, and reading in between
+        ([LONG] * (DEAD - 1), True, False),
+        ([LONG] * 2 * DEAD, False, False),  # Kafka is away
+        ([LONG] * DEAD, True, True),
+        ([LONG, 0.0] + [LONG] * DEAD, True, True),
+    ],
+)
 async def test_a_process_whose_reader_has_died_ends_unless_kafka_is_away(
-    stalled: float, answers: bool, ends: bool, monkeypatch: pytest.MonkeyPatch
+    stalled: list[float], answers: bool, ends: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = 0
+    looks = iter(stalled)
 
     async def stalled_for() -> float:
-        nonlocal asked
-        asked += 1
-        if asked > 3:
+        look = next(looks, None)
+        if look is None:
             raise asyncio.CancelledError
-        return stalled
+        return look
 
     async def ping(timeout: float) -> bool:
         return answers
@@ -155,9 +167,8 @@ async def test_a_process_whose_reader_has_died_ends_unless_kafka_is_away(
     async def at_once(_: float) -> None:
         return
 
-    monkeypatch.setattr(service, "STALLED_SECONDS", 10.0)
     monkeypatch.setattr(service.asyncio, "sleep", at_once)
     watch = service._watch_reading(SimpleNamespace(stalled_for=stalled_for), SimpleNamespace(ping=ping))  # type: ignore[arg-type]
     with pytest.raises(RuntimeError if ends else asyncio.CancelledError):
         await watch
-    assert asked == (1 if ends else 4)
+    assert next(looks, None) is None

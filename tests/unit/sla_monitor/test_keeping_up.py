@@ -15,6 +15,7 @@ from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.domain.rules import rules
 from amanah_sla_monitor.handlers import _notice_lag
 from amanah_sla_monitor.monitor import BEFORE_ALL, Monitor, keeps_up, run_catching_up
+from amanah_sla_monitor.reconciler import watch
 
 LAW = Law("test", rules(), CALENDARS)
 BEGUN = at("2026-06-02 09:00")
@@ -129,3 +130,22 @@ async def test_what_may_lie_unread_holds_up_what_falls_due_and_the_others_are_to
     assert not await keeps_up(monitor, chassis)
     assert not await keeps_up(monitor, chassis)
     assert (monitor.known_until, monitor.behind.is_set(), len(db.told)) == (BEFORE_ALL, True, 1)
+
+
+@pytest.mark.parametrize(("behind_for", "looks_after"), [(0, 0), (3, 5.3), (10_000, 185.0)])
+async def test_the_second_pair_of_eyes_waits_for_a_monitor_that_waits_but_not_for_ever(
+    monitor: Monitor, behind_for: int, looks_after: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has not said yet, because it waits for what lies unread, would look as if it had been missed."""
+    now, naps = 0.0, 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now, naps
+        now, naps = now + seconds, naps + 1
+        monitor.known_until = BEFORE_ALL if naps < behind_for else None
+
+    monitor.known_until = BEFORE_ALL if behind_for else None
+    monkeypatch.setattr(watch.asyncio, "sleep", sleep)
+    monkeypatch.setattr(watch, "monotonic", lambda: now)
+    await watch._until_it_keeps_up(monitor, 300)
+    assert now == pytest.approx(looks_after, abs=0.11)

@@ -32,20 +32,35 @@ BEAT = 60.0
 """Seconds between two heartbeats of a ticker."""
 SILENT = 150.0
 """Seconds after which nobody can be said to watch."""
+HELD_UP = 180.0
+"""Seconds for which a look waits for a monitor that waits for what lies unread: longer than that one does."""
+SAYING = 5.0
+"""Seconds in which it then says what it waited with."""
 UNCOUNTABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a fact or a rule of a form unknown here may raise: no reason to stop the monitor, but one to say so."""
 
 Found = list[tuple[UUID, Gap]]
 
 
-async def run_reconciler(_: Monitor, chassis: Chassis) -> None:
+async def run_reconciler(monitor: Monitor, chassis: Chassis) -> None:
     """Runs until cancelled; waits out a database that is away."""
     while True:
+        await _until_it_keeps_up(monitor, chassis.settings.reconcile_seconds)
         try:
             await look(chassis)
         except TRANSIENT as error:
             log.warning("the recount waits for the database", extra={"error": type(error).__name__})
         await asyncio.sleep(chassis.settings.reconcile_seconds)
+
+
+async def _until_it_keeps_up(monitor: Monitor, every: float) -> None:
+    """What a monitor has not said because it waits for what lies unread is not missing yet. One that never keeps up is
+    recounted all the same."""
+    latest = monotonic() + HELD_UP
+    while monitor.known_until is not None and monotonic() < latest:
+        while monitor.known_until is not None and monotonic() < latest:
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(min(every, SAYING))
 
 
 async def look(chassis: Chassis) -> None:
