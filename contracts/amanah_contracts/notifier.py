@@ -16,7 +16,9 @@ class NoticeEvent(Event):
     notice_id: Annotated[str, Field(description="Stable id, the same at every attempt (`webhook-id`, `Message-ID`).")]
     about: Annotated[str, Field(description="`ce_type` of the event told of.")]
     stage: Annotated[str | None, Field(description="The stage of the deadline, where the event is about one.")] = None
-    recipient: Annotated[str, Field(description="`agency:dot`, `superior:dot`, `ombudsman`, `citizen`.")]
+    recipient: Annotated[
+        str, Field(description="`agency:dot`, `superior:dot`, `office:dot/head`, `ombudsman`, `citizen`.")
+    ]
     channel: Annotated[str, Field(description="`webhook` or `email`.")]
     template: Annotated[str, Field(description="Template id and version, such as `deadline.breached@1`.")]
     attempts: Annotated[int, Field(ge=0, description="How often it was tried; 0 when there was nowhere to send it.")]

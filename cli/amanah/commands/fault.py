@@ -45,20 +45,29 @@ def run_(fault: str, *, seed: int = 1, rate: Rate = 25, json: Json = None, keep:
 
 
 @app.command(name="all")
-def all_(*, seeds: int = 1, only: str = "", rate: Rate = 25, json: Json = None) -> int:
+def all_(
+    *,
+    seeds: int = 1,
+    first: Annotated[int, Parameter(name="--from")] = 1,
+    only: str = "",
+    rate: Rate = 25,
+    json: Json = None,
+) -> int:
     """Run every fault with several seeds. Exit 1 on any anomaly and for any fault that left no trace.
 
     Parameters
     ----------
     seeds
-        How often each fault is run: with the seeds 1, 2, 3 …
+        How often each fault is run: with the seeds 1, 2, 3 …; all faults with one seed, then all with the next.
+    first
+        The first seed, where an earlier run had those before it.
     only
         Some faults, such as F2,F3.
     """
     from amanah.faultlab import faults
 
     chosen = [_find(name) for name in only.split(",")] if only else list(faults.ALL)
-    return _go(chosen, range(1, seeds + 1), rate, json, None)
+    return _go(chosen, range(first, first + seeds), rate, json, None)
 
 
 def _find(name: str) -> "Nemesis":
@@ -89,8 +98,8 @@ async def _every(
     from amanah.faultlab import lab, table
 
     runs: list[Run] = []
-    for fault in chosen:
-        for seed in seeds:
+    for seed in seeds:
+        for fault in chosen:
             runs.append(await lab.run(fault, seed, rate, progress, keep))
             if json is not None:
                 json.write_text(encoder.dumps(table.as_dict(runs), indent=1) + "\n")

@@ -78,7 +78,7 @@ def past(
     folder
         A folder that is not there yet.
     """
-    from amanah.law.place import find, past_law
+    from amanah.law.place import database_of, past_law
     from amanah.running import run
     from amanah_sla_monitor.past import write
 
@@ -87,7 +87,7 @@ def past(
         raise Fault("Name what it held: --rule ID@VERSION, --calendar ID@VERSION, or both.", 2)
     if folder.exists():
         raise Fault(f"{folder} is there already; name a new one.", 2)
-    files = run(past_law(find(data, database, "id" if database else None), parts))
+    files = run(past_law(database_of(data, database), parts))
     if files is None:
         raise Fault(f"No law that was in force here held {' and '.join(parts)}.")
     write(files, folder)

@@ -1,7 +1,7 @@
 """Where the monitor's tables are, and the law to hold against them."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +34,20 @@ def find(data: Path | None, database: str | None, pack: str | None) -> Place:
         if pack is None:
             raise Fault("With --database also name the pack that its monitors read: --pack.", 2)
         return Place(database, project.pack(pack))
+    state = _running(data)
+    return Place(state.dsn("sla_monitor"), project.pack(pack) if pack else Path(state.pack), state.kafka)
+
+
+def database_of(data: Path | None, database: str | None) -> str:
+    """The DSN of a monitor's tables: of a stack on this machine, or the one given."""
+    return _running(data).dsn("sla_monitor") if database is None else database
+
+
+def _running(data: Path | None) -> home.State:
     state = home.read(data)
     if not home.runs(state):
         raise Fault(f"The stack in {state.data} does not run. Start it with ./amanah up, and ask again.")
-    return Place(state.dsn("sla_monitor"), project.pack(pack) if pack else Path(state.pack), state.kafka)
+    return state
 
 
 def law(place: Place) -> Law:
@@ -48,10 +58,14 @@ def law(place: Place) -> Law:
         raise Fault(str(wrong)) from None
 
 
-async def past_law(place: Place, parts: Sequence[str]) -> dict[str, str] | None:
+async def past_law(database: str, parts: Sequence[str]) -> dict[str, str] | None:
     """The files of the latest law that held these parts. Raises Fault when the tables cannot be reached."""
-    async with opened(place) as chassis, chassis.pool.acquire() as db:
-        found = await store.law_with(db, parts)
+    with _reached():
+        db = await asyncpg.connect(database)
+        try:
+            found = await store.law_with(db, parts)
+        finally:
+            await db.close()
     return found[1] if found else None
 
 
@@ -59,10 +73,16 @@ async def past_law(place: Place, parts: Sequence[str]) -> dict[str, str] | None:
 async def opened(place: Place) -> AsyncIterator[Chassis]:
     """A connection to the monitor's tables that commits as the monitor does. Raises Fault when they cannot be reached."""
     settings = SlaMonitorSettings(kafka=place.kafka, database=place.database, pack=place.pack, pool_size=2)
-    try:
+    with _reached():
         async with Chassis.open(settings, "sla_monitor") as chassis:
             garbage.tune()  # as a service does
             yield chassis
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as away:
         raise Fault(f"The monitor's database does not answer ({type(away).__name__}).") from None
     except asyncpg.UndefinedTableError:

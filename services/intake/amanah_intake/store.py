@@ -177,7 +177,7 @@ async def forget_keys(db: Querier, term: timedelta, at_most: int) -> int:
         """
         delete from intake_idempotency where key_digest in (
             select key_digest from intake_idempotency
-            where created_at < clock_timestamp() - $1::interval order by created_at limit $2
+            where created_at < statement_timestamp() - $1::interval order by created_at limit $2
         )
         """,
         term,

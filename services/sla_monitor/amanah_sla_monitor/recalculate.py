@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from amanah_chassis.batch import Transaction
 from amanah_chassis.chassis import Chassis
 from amanah_sla_monitor import past, store, telling
 from amanah_sla_monitor.domain import fingerprints
 from amanah_sla_monitor.domain.diff import Decision
 from amanah_sla_monitor.domain.fingerprints import Part
 from amanah_sla_monitor.domain.law import Law
+from amanah_sla_monitor.telling import Difference, Facts
 
 BATCH = 500
 """Complaints in one transaction: some tenths of a second, by which the breach of one of them may be late."""
@@ -138,15 +140,29 @@ async def _move(chassis: Chassis, law: Law, walk: Walk) -> Looked | None:
             after, upto = walk.left
             facts = await store.unfinished(tx.db, after, upto, BATCH, lock=True)
             walk.left = Stretch(_last(facts, after), upto) if len(facts) == BATCH else None
-        told = await store.deadlines(tx.db, facts, lock=True)
-        # Until these locks the ticker went on: by an instant from before it said a breach, we would take that back.
-        reading = await chassis.clock.read(tx.db)
-        tx.now, tx.settled = reading.now, reading.settled
-        difference = telling.decide(tx, law, facts, told)
-        await telling.record(tx, difference)
+        difference = await _tell(chassis, tx, law, facts)
         if difference.changed:
             await store.wake_tickers(tx.db)
     return Looked(len(facts), tuple(difference.decisions))
+
+
+async def _tell(chassis: Chassis, tx: Transaction, law: Law, facts: Facts) -> Difference:
+    """First without a lock on each clock, which would cost as much as to write it: the ticker seldom comes between."""
+    try:
+        async with tx.db.transaction():  # a savepoint
+            return await _record(chassis, tx, law, facts, lock=False)
+    except store.Overtaken:
+        return await _record(chassis, tx, law, facts, lock=True)
+
+
+async def _record(chassis: Chassis, tx: Transaction, law: Law, facts: Facts, *, lock: bool) -> Difference:
+    told = await store.deadlines(tx.db, facts, lock=lock)
+    # Until these were read the ticker went on: by an instant from before it said a breach, we would take that back.
+    reading = await chassis.clock.read(tx.db)
+    tx.now, tx.settled = reading.now, reading.settled
+    difference = telling.decide(tx, law, facts, told)
+    await telling.record(tx, difference, read_unlocked=None if lock else told)
+    return difference
 
 
 def _last(facts: dict[UUID, Any], after: UUID) -> UUID:

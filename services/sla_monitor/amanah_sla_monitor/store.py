@@ -135,13 +135,35 @@ async def deadlines(db: Connection, complaint_ids: Collection[UUID], *, lock: bo
     return found
 
 
+class Overtaken(Exception):
+    """The ticker has moved a clock on since it was read, so what is known of it is no longer so."""
+
+
 async def save(db: Connection, changed: Sequence[tuple[UUID, Stored]]) -> None:
     """Stores new and changed clocks."""
-    if not changed:
-        return
-    columns: list[Any] = list(zip(*(stored for _, stored in changed), strict=True))
+    if changed:
+        await db.execute(_SAVE, *_columns_of(changed))
+
+
+async def save_unless_overtaken(
+    db: Connection, changed: Sequence[tuple[UUID, Stored]], told: Mapping[UUID, Mapping[Key, Stored]]
+) -> None:
+    """Stores new and changed clocks that were read without a lock. The case files are locked, so only the ticker may have
+    been at one, and it never leaves `next_fire_at` as it was. Raises Overtaken."""
+    was = [told.get(complaint_id, {}).get((row.stage, row.holder)) for complaint_id, row in changed]
+    await save(db, [new for new, before in zip(changed, was, strict=True) if before is None])
+    known = [(new, before.next_fire_at) for new, before in zip(changed, was, strict=True) if before is not None]
+    if known:
+        columns = _columns_of([new for new, _ in known])
+        done = await db.execute(_SAVE_AS_READ, [next_fire_at for _, next_fire_at in known], *columns)
+        if int(done.rpartition(" ")[2]) < len(known):
+            raise Overtaken
+
+
+def _columns_of(clocks: Sequence[tuple[UUID, Stored]]) -> list[Any]:
+    columns: list[Any] = list(zip(*(stored for _, stored in clocks), strict=True))
     columns[_MARKS] = [_write_marks(marks) for marks in columns[_MARKS]]
-    await db.execute(_SAVE, [complaint_id for complaint_id, _ in changed], *columns)
+    return [[complaint_id for complaint_id, _ in clocks], *columns]
 
 
 @lru_cache(maxsize=8192)
@@ -162,6 +184,13 @@ _SAVE = f"""
     select * from unnest($1::uuid[], {", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_TYPES, 2))})
     on conflict (complaint_id, stage, holder) do update
     set {", ".join(f"{name} = excluded.{name}" for name in _FIELDS if name not in ("stage", "holder"))}
+"""  # noqa: S608 - built from the names above
+_SAVE_AS_READ = f"""
+    update deadline d set {", ".join(f"{name} = u.{name}" for name in _FIELDS if name not in ("stage", "holder"))}
+    from unnest($1::timestamptz[], $2::uuid[], {", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_TYPES, 3))})
+      as u (was, complaint_id, {_COLUMNS})
+    where d.complaint_id = u.complaint_id and d.stage = u.stage and d.holder = u.holder
+      and d.next_fire_at is not distinct from u.was
 """  # noqa: S608 - built from the names above
 
 

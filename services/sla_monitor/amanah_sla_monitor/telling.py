@@ -62,11 +62,18 @@ def _may_lack(law: Law, known: Sequence[Fact], folded: Sequence[Clock]) -> bool:
     return not {CITIZEN, *assigned} <= holders
 
 
-async def record(tx: Transaction, difference: Difference, traces: Traces | None = None) -> None:
-    """Stores the clocks and emits each decision; a breach, and a gap, only if nobody has said it."""
+async def record(
+    tx: Transaction, difference: Difference, traces: Traces | None = None, read_unlocked: Told | None = None
+) -> None:
+    """Stores the clocks and emits each decision; a breach, and a gap, only if nobody has said it. `read_unlocked`: the
+    clocks as they were read, where nobody holds them; raises store.Overtaken, before anything is emitted, when one has moved
+    on since."""
     traces = traces or {}
     decisions = difference.decisions
-    await store.save(tx.db, difference.changed)
+    if read_unlocked is None:
+        await store.save(tx.db, difference.changed)
+    else:
+        await store.save_unless_overtaken(tx.db, difference.changed, read_unlocked)
     taken_back = [_fire(c, d) for c, d in decisions if d.what is What.BREACH_WITHDRAWN]
     if taken_back:
         await store.withdraw(tx.db, taken_back, tx.now)

@@ -24,7 +24,7 @@ from amanah.fault import Fault
 from amanah.law import walk as walks
 from amanah.law.place import Place, law, opened
 from amanah.law.tally import Tally
-from amanah_sla_monitor import recalculate
+from amanah_sla_monitor import recalculate, telling
 
 WITA = ZoneInfo("Asia/Makassar")
 HOLDER = "kalsel-pupr"
@@ -277,6 +277,41 @@ def _counted(tally: Tally, seen: list[Tally]) -> Tally:
     seen.append(tally)
     assert tally.complaints > 0
     return tally
+
+
+async def test_a_breach_that_the_ticker_says_while_the_new_law_is_weighed_stands(
+    deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clocks are read without a lock, so the ticker may be at one before its new date is written. The whole batch is then
+    read and weighed anew; the others in it are moved, once."""
+    monitor, breached, moved = deployment.monitor, uuid4(), uuid4()
+    for complaint in (breached, moved):
+        wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+        await knows(monitor, complaint, 2)
+    deployment.free_the_third_of_june()
+    weighed: list[int] = []
+
+    def weigh(*given: Any) -> telling.Difference:
+        if not weighed:  # as the ticker leaves them
+            monitor.sql(
+                "update deadline set state = 'breached', next_fire_at = null where state = 'running' and complaint_id = %s",
+                breached,
+            )
+        weighed.append(1)
+        return decide(*given)
+
+    decide = telling.decide
+    monkeypatch.setattr(telling, "decide", weigh)
+    place = Place(deployment.database, deployment.pack)
+    async with opened(place) as chassis:
+        looked = [looked async for looked in recalculate.apply(chassis, law(place))]
+    assert len(weighed) == 2
+    told = [complaint for batch in looked for complaint, _ in batch.decisions]
+    assert (told.count(moved), told.count(breached)) == (1, 0)
+    assert len(recalculated(await everything(monitor, deadlines, moved))) == 1
+    assert recalculated(await everything(monitor, deadlines, breached)) == []
+    still = "select distinct calendar from deadline where state = 'breached' and complaint_id = %s"
+    assert monitor.sql(still, breached) == [("five-day@2026.1",)]
 
 
 async def test_a_law_that_another_has_followed_moves_nothing_any_more(
