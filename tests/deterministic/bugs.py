@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 import pytest
 from tests.deterministic.broker import Subscription
 from tests.deterministic.edges import Edge
-from tests.deterministic.world import MemoryRelay, World
+from tests.deterministic.process import MemoryRelay
+from tests.deterministic.world import World
 
 from amanah_casework import store as casework_store
 from amanah_chassis import applying, dead_letter, outbox, parked

@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 import yaml
 from tests.deterministic.evidence import OWNERS, Evidence, Said, complaint_ids
 from tests.deterministic.postgres import SERVICES
-from tests.deterministic.world import TABLES
+from tests.deterministic.process import TABLES
 
 from amanah_sla_monitor.reconciler import law as laws
 from amanah_sla_monitor.reconciler.compare import gaps

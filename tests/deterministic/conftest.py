@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import pytest
 import uvloop
 from tests.deterministic.postgres import Server
-from tests.deterministic.world import REPLACED, World, opened, read_laws_once
+from tests.deterministic.process import REPLACED, read_laws_once
+from tests.deterministic.world import World, opened
 
 T = TypeVar("T")
 

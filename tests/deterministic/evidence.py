@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tests.deterministic.broker import Record
+from tests.deterministic.people import Canary, Filed, Sent
 from tests.deterministic.postgres import SERVICES
-from tests.deterministic.world import Canary, Filed, Sent, World
+from tests.deterministic.world import World
 
 Row = Mapping[str, Any]
 

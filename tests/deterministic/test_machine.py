@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from tests.deterministic.conftest import Stage
+from tests.deterministic.people import VERBS
 from tests.deterministic.postgres import SERVICES
 from tests.deterministic.walk import SCENES, STEPS, settled, walk
-from tests.deterministic.world import VERBS, World
+from tests.deterministic.world import World
 
 EXAMPLES = int(os.environ.get("AMANAH_EXAMPLES", "12"))
 

@@ -2,8 +2,9 @@
 
 import pytest
 from tests.deterministic.conftest import Stage
+from tests.deterministic.people import VERBS
 from tests.deterministic.walk import settled
-from tests.deterministic.world import VERBS, Story
+from tests.deterministic.world import Story
 
 
 def everybody_hears() -> Story:

@@ -11,8 +11,9 @@ from random import Random
 
 from tests.deterministic.checker import Anomaly, check
 from tests.deterministic.evidence import gather
+from tests.deterministic.people import VERBS
 from tests.deterministic.postgres import SERVICES
-from tests.deterministic.world import VERBS, Story, World
+from tests.deterministic.world import Story, World
 
 WHO = {name: number for number, name in enumerate(SERVICES)}
 WHICH = 50
