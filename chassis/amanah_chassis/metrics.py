@@ -14,7 +14,10 @@ PUBLISHED = Counter("amanah_published_total", "Events that Kafka acknowledged.",
 PUBLISH_FAILURES = Counter(
     "amanah_publish_failures_total", "Sends that failed; the events stay in the outbox.", ["error"]
 )
-OUTBOX_UNSENT = Gauge("amanah_outbox_unpublished", "Events committed and not yet acknowledged by Kafka.")
+OUTBOX_UNSENT = Gauge(
+    "amanah_outbox_unpublished",
+    "Events committed and not yet acknowledged by Kafka; 100,000 and more count as so many.",
+)
 OUTBOX_OLDEST = Gauge("amanah_outbox_oldest_age_seconds", "Age of the oldest of them.")
 OUTBOX_HELD_BACK = Gauge(
     "amanah_outbox_held_back", "Topics and streams passed over because Kafka does not take them.", ["reason"]

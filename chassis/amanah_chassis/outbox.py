@@ -11,6 +11,8 @@ from amanah_chassis.database import Connection
 from amanah_chassis.restored import Copy, Outgoing, not_yet_said
 from amanah_contracts.envelope import Audience, Event
 
+COUNTED = 100_000
+"""Unsent events, at most: to count very many every second would hold up those who send them."""
 OWNER = ""
 """The audience name of an owner's own topic."""
 
@@ -96,3 +98,16 @@ async def _give_back(db: Connection, unused: Counter[Stream]) -> None:
         [audience for _, audience in streams],
         [unused[stream] for stream in streams],
     )
+
+
+async def unsent(db: Connection) -> tuple[int, float]:
+    """How many events wait for Kafka, up to COUNTED, and the age of the oldest in seconds; 0 and 0.0 when none does."""
+    [row] = await db.fetch(
+        """
+        select (select count(*) from (select from chassis_outbox where sent_at is null limit $1) waiting),
+               (select extract(epoch from chassis_now() - created_at)::float8 from chassis_outbox
+                where sent_at is null order by id limit 1)
+        """,
+        COUNTED,
+    )
+    return row[0], row[1] or 0.0

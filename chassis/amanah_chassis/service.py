@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 
 from amanah_chassis import broker as brokers
-from amanah_chassis import dead_letter, garbage, health, logs, metrics, parked, retention, telemetry
+from amanah_chassis import dead_letter, garbage, health, logs, metrics, outbox, parked, retention, telemetry
 from amanah_chassis.batch import Handler
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.consumer import Consumer
@@ -235,12 +235,9 @@ async def _watch_reading(chassis: Chassis, broker: Any) -> None:
 
 async def _measure(chassis: Chassis) -> None:
     async with connection(chassis.pool) as db:
-        [unsent] = await db.fetch(
-            "select count(*), coalesce(extract(epoch from chassis_now() - min(created_at)), 0)::float8"
-            " from chassis_outbox where sent_at is null"
-        )
-        metrics.OUTBOX_UNSENT.set(unsent[0])
-        metrics.OUTBOX_OLDEST.set(unsent[1])
+        unsent, oldest = await outbox.unsent(db)
+        metrics.OUTBOX_UNSENT.set(unsent)
+        metrics.OUTBOX_OLDEST.set(oldest)
         count, age = await parked.oldest(db)
         metrics.PARKED.set(count)
         metrics.PARKED_OLDEST.set(age)

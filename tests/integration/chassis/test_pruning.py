@@ -13,10 +13,11 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.integration.chassis.test_dlq_command import Operator, bury, fetch, submitted
 from tests.support.faults import Unreachable
-from tests.support.ledger_service import DAY, Ledger, noted_on, prepare, record, until
+from tests.support.ledger_outbox import emit
+from tests.support.ledger_service import Ledger, prepare, record, until
 from tests.support.stack import Embedded
 
-from amanah_chassis import retention
+from amanah_chassis import outbox, retention
 from amanah_chassis.chassis import Chassis
 from amanah_chassis.database import Connection, migrate
 from amanah_chassis.relay import BATCH
@@ -77,6 +78,21 @@ async def test_events_go_a_term_after_they_were_sent_and_unsent_ones_never(ledge
         "written long ago, sent yesterday",
     ]
     assert pruned("chassis_outbox") - before == 2
+
+
+async def test_what_waits_for_kafka_is_counted_but_never_so_long_that_it_waits_for_that(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ledger.chassis.pool.acquire() as db:
+        assert await outbox.unsent(db) == (0, 0.0)
+    await event(ledger, "sent", OLD * 2, OLD)
+    await event(ledger, "unsent", YOUNG, None)
+    await event(ledger, "unsent later", timedelta(), None, copies=9)
+    async with ledger.chassis.pool.acquire() as db:
+        count, oldest = await outbox.unsent(db)
+        monkeypatch.setattr(outbox, "COUNTED", 4)
+        assert (await outbox.unsent(db))[0] == 4
+    assert (count, timedelta(seconds=round(oldest))) == (10, YOUNG)
 
 
 async def test_how_far_it_has_come_is_said_in_the_same_commit_and_never_moves_back(ledger: Ledger) -> None:
@@ -172,7 +188,7 @@ async def test_after_pruning_an_old_duplicate_is_still_refused_and_numbers_go_on
     subject = uuid4()
     first, second = record(ledger.topic, subject, 1, "1", 1), record(ledger.topic, subject, 2, "2", 2)
     await ledger.consumer.apply([first, second])
-    await emit(ledger, subject)
+    await emit(ledger, subject, "ours")
     await ledger.rows(
         "update chassis_outbox set created_at = created_at - $1::interval, sent_at = created_at - $1", OLD
     )
@@ -183,14 +199,8 @@ async def test_after_pruning_an_old_duplicate_is_still_refused_and_numbers_go_on
     assert await ledger.effects() == ["1", "2"]
     await ledger.consumer.apply([record(ledger.topic, subject, 3, "3", 3)])
     assert await ledger.effects() == ["1", "2", "3"]
-    await emit(ledger, subject)
+    await emit(ledger, subject, "ours")
     assert [row["seq"] for row in await ledger.rows("select seq from chassis_outbox")] == [2]
-
-
-async def emit(ledger: Ledger, subject: UUID) -> None:
-    noted = noted_on(ledger.topic)
-    async with ledger.chassis.transaction() as tx:
-        tx.emit(noted(complaint_id=subject, occurred_at=DAY, received_at=DAY, label="ours"))
 
 
 async def test_what_is_set_aside_has_no_term(ledger: Ledger) -> None:

@@ -1,8 +1,7 @@
 """What is committed reaches Kafka: in order, once while nothing fails, and after every failure."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,31 +11,12 @@ import pytest
 from aiokafka import TopicPartition
 from prometheus_client import REGISTRY
 from tests.support.faults import Stopped, cut_connections
+from tests.support.ledger_outbox import emit, relaying
 from tests.support.ledger_service import DAY, Ledger, at_work, noted_on, prepare, read_all, until
 from tests.support.stack import Embedded
 
 from amanah_chassis import held_back as held_backs
 from amanah_chassis import relay as relays
-from amanah_chassis.chassis import Chassis
-
-
-@asynccontextmanager
-async def relaying(*services: Chassis) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(service.relay.run()) for service in services]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        async with asyncio.timeout(15):
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def emit(ledger: Ledger, subject: UUID, *labels: str) -> None:
-    event = noted_on(ledger.topic)
-    async with ledger.chassis.transaction() as tx:
-        for label in labels:
-            tx.emit(event(complaint_id=subject, occurred_at=DAY, received_at=DAY, label=label))
 
 
 def told(ledger: Ledger) -> list[tuple[str, int, str]]:

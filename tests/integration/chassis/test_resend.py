@@ -1,14 +1,14 @@
 """What Kafka lost is sent once more from the outbox: the same ids, numbers and order; what cannot come is told."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from time import sleep
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.support.ledger_service import DAY, Ledger, noted_on, read_all, record, until
+from tests.support.ledger_outbox import all_sent, emit, relaying, sent
+from tests.support.ledger_service import DAY, Ledger, read_all, record, until
 from tests.support.stack import Embedded
 
 from amanah.embedded import topics
@@ -18,32 +18,6 @@ from amanah.progress import Silent
 from amanah.recovery import published, rebuild
 from amanah.recovery.places import Place
 from amanah_chassis import dead_letter, resend
-
-
-async def emit(ledger: Ledger, subject: UUID, *labels: str) -> None:
-    event = noted_on(ledger.topic)
-    async with ledger.chassis.transaction() as tx:
-        for label in labels:
-            tx.emit(event(complaint_id=subject, occurred_at=DAY, received_at=DAY, label=label))
-
-
-@asynccontextmanager
-async def relaying(ledger: Ledger) -> AsyncIterator[None]:
-    task = asyncio.create_task(ledger.chassis.relay.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def sent(ledger: Ledger) -> None:
-    async with relaying(ledger):
-        await until(lambda: _all_sent(ledger))
-
-
-async def _all_sent(ledger: Ledger) -> bool:
-    return (await ledger.rows("select count(*) from chassis_outbox where sent_at is null"))[0][0] == 0
 
 
 def told(ledger: Ledger) -> list[tuple[bytes, dict[str, bytes], bytes]]:
@@ -101,7 +75,7 @@ async def test_what_is_there_already_is_sent_again_only_when_told_and_only_what_
     await sent(ledger)
     with pytest.raises(Fault, match=r"1 of 1 topics hold something already, .* --add"):
         await rebuild.rebuild(place(ledger, database), False, Silent())
-    assert await _all_sent(ledger)
+    assert await all_sent(ledger)
     lost = uuid4()
     await emit(ledger, lost, "c")
     await ledger.rows("update chassis_outbox set sent_at = now() where subject = $1", lost)  # and Kafka never got it
@@ -115,7 +89,7 @@ async def test_what_is_there_already_is_sent_again_only_when_told_and_only_what_
 @pytest.mark.usefixtures("owner")
 async def test_a_service_that_is_at_work_is_left_alone(ledger: Ledger, database: str) -> None:
     await emit(ledger, uuid4(), "a")
-    async with relaying(ledger):
+    async with relaying(ledger.chassis):
         await until(lambda: ledger.chassis.relay.leading)
         with pytest.raises(Fault, match="tests is at work"):
             await rebuild.rebuild(place(ledger, database), False, Silent())
@@ -131,7 +105,7 @@ async def test_a_topic_that_is_missing_is_named_and_nothing_is_marked(
     await asyncio.to_thread(client.delete_topics([ledger.topic], operation_timeout=30)[ledger.topic].result)
     with pytest.raises(Fault, match=f"no topic {ledger.topic}"):
         await rebuild.rebuild(place(ledger, database), False, Silent())
-    assert await _all_sent(ledger)
+    assert await all_sent(ledger)
 
 
 @pytest.mark.usefixtures("owner")

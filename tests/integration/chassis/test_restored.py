@@ -1,6 +1,5 @@
 """A database restored to an earlier time: no number means two events, and what is said again is not sent a second time."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,37 +7,13 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from tests.support.ledger_service import DAY, Ledger, noted_on, read_all, until
+from tests.support.ledger_outbox import emit, sent
+from tests.support.ledger_service import DAY, Ledger, read_all
 
 from amanah.recovery import published
 from amanah_chassis import restored
 
 LATER = DAY.replace(hour=11)
-
-
-async def emit(ledger: Ledger, subject: UUID, *labels: str, at: object = DAY) -> None:
-    event = noted_on(ledger.topic)
-    async with ledger.chassis.transaction() as tx:
-        for label in labels:
-            tx.emit(event(complaint_id=subject, occurred_at=DAY, received_at=at, label=label))
-
-
-@asynccontextmanager
-async def relaying(ledger: Ledger) -> AsyncIterator[None]:
-    task = asyncio.create_task(ledger.chassis.relay.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def sent(ledger: Ledger) -> None:
-    async def none_left() -> bool:
-        return (await ledger.rows("select count(*) from chassis_outbox where sent_at is null"))[0][0] == 0
-
-    async with relaying(ledger):
-        await until(none_left)
 
 
 def told(ledger: Ledger) -> list[tuple[str, int, str]]:
