@@ -1,8 +1,17 @@
-"""Says at the end how many cases were generated."""
+"""The services that are fuzzed, and at the end how many cases were generated."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+from tests.fuzz.town import Town, opened
 from tests.fuzz.tried import CASES, STATUSES
+
+
+@pytest.fixture(scope="package")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with opened(tmp_path_factory.mktemp("town")) as town:
+        yield town
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
