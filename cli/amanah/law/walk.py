@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+import uvloop
+
 from amanah.fault import Fault
 from amanah.law import place as places
 from amanah.law.place import Place
@@ -15,6 +17,8 @@ from amanah.law.tally import Tally
 from amanah_sla_monitor import recalculate
 from amanah_sla_monitor.recalculate import Stretch
 
+YIELDING = 5
+"""Steps of niceness by which they stand back for monitors and relays on the same machine."""
 MOST = 4
 """Processes, each with two connections: more would crowd out the monitors."""
 
@@ -71,9 +75,10 @@ async def _shared(tasks: Sequence[Task]) -> list[Tally]:
 
 def _task(answer: Connection, task: Task) -> None:
     place, stretches, limit, for_good = task
+    os.nice(YIELDING)
     with suppress(BrokenPipeError, KeyboardInterrupt):  # whoever asked is gone, or has been told to stop, as we have
         try:
-            answer.send(asyncio.run(_walk(place, stretches, limit, for_good=for_good)))
+            answer.send(uvloop.run(_walk(place, stretches, limit, for_good=for_good)))
         except Fault as fault:
             answer.send(fault)
 
