@@ -25,7 +25,7 @@ from amanah_notifier.contact import Contacts, Unavailable
 from amanah_notifier.domain import CONTACT, Channel, audience
 from amanah_notifier.schedule import Accepted, GiveUp, NotWanted, Outcome, Overtaken, Postponed, Schedule, TryAgain
 from amanah_notifier.settings import NotifierSettings
-from amanah_notifier.store import Claimed, Result
+from amanah_notifier.store import Claimed, Result, Room
 from amanah_notifier.words import Catalogue
 
 log = logger(__name__)
@@ -59,6 +59,7 @@ class Worker:
         self._contacts = contacts
         self._schedule = Schedule(settings.retry_seconds)
         self._name = settings.instance
+        self._room = Room(settings.concurrency, settings.lane_concurrency, settings.mail_concurrency)
         self._wake = asyncio.Event()
         self._busy: Counter[str] = Counter()
         self._done: list[tuple[Claimed, Outcome]] = []
@@ -99,7 +100,7 @@ class Worker:
     async def _sleep(self) -> None:
         """Until the next notice is due, a slot is free, or somebody wakes us."""
         seconds = _LONGEST_SLEEP
-        if self._room():
+        if self._busy.total() < self._room.total:
             due = await patiently(self._seconds_to_next)
             seconds = seconds if due is None else min(due, seconds)
         try:
@@ -110,14 +111,11 @@ class Worker:
             return
 
     async def _seconds_to_next(self) -> float | None:
-        full = [lane for lane, busy in self._busy.items() if busy >= self._settings.lane_concurrency]
+        full = [lane for lane, busy in self._busy.items() if busy >= self._room.of(lane)]
         async with self._chassis.pool.acquire() as db:
             return await store.seconds_to_next(db, full)
 
     # -- claiming and sending -----------------------------------------------------------------------------------------
-
-    def _room(self) -> int:
-        return self._settings.concurrency - self._busy.total()
 
     async def _release(self) -> None:
         async with self._chassis.pool.acquire() as db:
@@ -126,13 +124,10 @@ class Worker:
             log.info("taken up again after a stop", extra={"notices": released})
 
     async def _claim(self) -> list[Claimed]:
-        room = self._room()
-        if room <= 0:
+        if self._busy.total() >= self._room.total:
             return []
         async with self._chassis.pool.acquire() as db:
-            return await store.claim(
-                db, self._name, room, self._settings.lane_concurrency, self._busy, self._settings.lease_seconds
-            )
+            return await store.claim(db, self._name, self._room, self._busy, self._settings.lease_seconds)
 
     async def _deliver(self, notice: Claimed) -> None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from email.errors import MessageError
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from types import TracebackType
 from typing import Self
@@ -19,12 +20,25 @@ from amanah_notifier.words import Catalogue
 
 _BREAKS_A_HEADER = re.compile(r"[\r\n\0]")
 _PLAIN_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]+@[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]+")
+_LINE = 76
+"""Characters of a header that need not be folded."""
 _FRESH_SECONDS = 5.0
 """An idle connection older than this may have been closed by the relay, so a new one is made."""
 
 
 class Unsafe(ValueError):
     """A header's source holds a line break, a NUL or something that is not one plain address."""
+
+
+class _Policy(EmailPolicy):
+    """Takes a short header in ASCII as it is: to parse what we have just written is a fifth of the notifier's time."""
+
+    def header_store_parse(self, name: str, value: str) -> tuple[str, str]:
+        plain = value.isascii() and len(name) + len(value) < _LINE and not _BREAKS_A_HEADER.search(value)
+        return (name, value) if plain else super().header_store_parse(name, value)
+
+
+_POLICY = _Policy()
 
 
 class MailSender:
@@ -127,7 +141,7 @@ def compose(
         "X-Amanah-Complaint": str(notice.complaint_id),
         "X-Amanah-Template": catalogue.reference(notice.template),
     }
-    message = EmailMessage()
+    message = EmailMessage(_POLICY)
     # The body first: setting it drops every Content- header.
     message.set_content(
         "\n-- \n".join(catalogue.text(notice.template, language, notice.facts) for language in languages)

@@ -33,10 +33,13 @@ class NotifierSettings(ChassisSettings):
     retry_seconds: tuple[float, ...] = Field(default=(0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000), min_length=1)
     """The published schedule: real seconds before each attempt, counted from the failure of the one before it."""
     send_timeout_seconds: float = Field(default=10, gt=0)
-    concurrency: int = Field(default=32, ge=1)
+    concurrency: int = Field(default=80, ge=1)
     """Notices being sent at once."""
     lane_concurrency: int = Field(default=16, ge=1)
-    """Of them, to one webhook host or to the mail relay, so that one slow recipient cannot hold up the rest."""
+    """Of them, to one webhook host, so that one slow recipient cannot hold up the rest."""
+    mail_concurrency: int = Field(default=40, ge=1)
+    """Of them, to the mail relay. Most notices are mail, and a mail takes five round trips; Postfix admits 50 connections of
+    one client if it is told nothing else."""
     lease_seconds: float = Field(default=60, gt=0)
     """How long a notice rests when the process that was sending it is lost; more than twice the timeout."""
     delivery_days: float = Field(default=400, gt=0)

@@ -78,9 +78,13 @@ async def insert(db: Connection, notices: Sequence[Notice]) -> None:
     await db.execute(f"notify {WAKE}")
 
 
+MAIL = "mail"
+"""The lane of all mail."""
+
+
 def lane(channel: Channel, address: str) -> str:
     """All mail goes through one relay; a webhook's fate is that of its host."""
-    return "mail" if channel is Channel.EMAIL else urlsplit(address).netloc
+    return MAIL if channel is Channel.EMAIL else urlsplit(address).netloc
 
 
 async def withdrawn_before(db: Connection, stem: str, occasions: Mapping[UUID, str]) -> dict[UUID, int]:
@@ -214,6 +218,17 @@ async def take_back(db: Connection, actions: Mapping[UUID, UUID]) -> list[Droppe
 # -- sending ----------------------------------------------------------------------------------------------------------
 
 
+class Room(NamedTuple):
+    """How many notices a worker sends at once: in all, to one webhook host, by mail."""
+
+    total: int
+    host: int
+    mail: int
+
+    def of(self, lane: str) -> int:
+        return self.mail if lane == MAIL else self.host
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A notice that this worker alone holds until its lease ends."""
@@ -257,10 +272,10 @@ class Result(NamedTuple):
 
 
 async def claim(
-    db: Connection, worker: str, room: int, lane_room: int, busy: Mapping[str, int], lease_seconds: float
+    db: Connection, worker: str, room: Room, busy: Mapping[str, int], lease_seconds: float
 ) -> list[Claimed]:
-    """Takes up to `room` notices that are due, of each lane no more than `lane_room` less what is `busy` in it. Two
-    workers never get the same one; one whose worker died is due again when its lease has ended."""
+    """Takes notices that are due, as many as there is room for with those that are `busy` in each lane. Two workers never
+    get the same one; one whose worker died is due again when its lease has ended."""
     rows = await db.fetch(
         """
         with due as materialized (
@@ -269,7 +284,9 @@ async def claim(
             cross join lateral (
                 select id, next_attempt_at from notifier_delivery
                 where state = 'pending' and lane = l.lane and next_attempt_at <= statement_timestamp()
-                order by next_attempt_at limit greatest($3 - coalesce(b.busy, 0), 0) for update skip locked) d
+                order by next_attempt_at
+                limit greatest(case l.lane when $7 then $8::int else $3::int end - coalesce(b.busy, 0), 0)
+                for update skip locked) d
             order by d.next_attempt_at limit $2)
         update notifier_delivery d
         set leased_by = $1, claims = claims + 1, maybe_told = true,
@@ -283,11 +300,13 @@ async def claim(
                     and a.received_at > d.since and (d.holder = 0 or a.agency = d.agency)) as overtaken
         """,
         worker,
-        room,
-        lane_room,
+        room.total - sum(busy.values()),
+        room.host,
         list(busy.keys()),
         list(busy.values()),
         lease_seconds,
+        MAIL,
+        room.mail,
     )
     return [Claimed(**{**row, "channel": Channel(row["channel"]), "facts": json.loads(row["facts"])}) for row in rows]
 

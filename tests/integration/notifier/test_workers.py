@@ -26,7 +26,7 @@ from amanah_chassis.consumer import Consumer
 from amanah_chassis.database import migrate
 from amanah_contracts.envelope import Event
 from amanah_contracts.registry import REGISTRY
-from amanah_notifier import app
+from amanah_notifier import app, store
 from amanah_notifier.settings import NotifierSettings
 
 MANY = 60
@@ -101,6 +101,25 @@ async def test_two_workers_never_send_the_same_notice(embedded: Embedded, notice
         assert len(attempts) == 3 * MANY
         assert set(attempts.values()) == {1}
         assert sql(notices, "select count(*) from notifier_delivery where claims <> 1 or state <> 'sent'") == [(0,)]
+
+
+async def test_each_host_and_the_relay_have_room_of_their_own(embedded: Embedded, notices: str, tmp_path: Path) -> None:
+    """Of 60 mails and 120 webhooks to one host nobody takes more than there is room for, whatever else waits."""
+    async with Sinks(tmp_path) as sinks:
+        idle = settings(embedded, notices, tmp_path, sinks)
+        async with Chassis.open(idle, "notifier") as chassis:
+            consumer = Consumer(chassis, await app.make_context(chassis), REGISTRY, app.CONSUMES)
+            await queue(consumer, [uuid4() for _ in range(MANY)])
+            async with chassis.pool.acquire() as db:
+                first = Counter(n.lane for n in await store.claim(db, "a", store.Room(50, 4, 9), {}, 60))
+                hosts = first.keys() - {store.MAIL}
+                assert first == {store.MAIL: 9} | dict.fromkeys(hosts, 4)
+                second = Counter(n.lane for n in await store.claim(db, "a", store.Room(50, 6, 9), first, 60))
+                assert second == dict.fromkeys(hosts, 2)
+                third = await store.claim(
+                    db, "a", store.Room(first.total() + second.total() + 3, 99, 99), first + second, 60
+                )
+                assert len(third) == 3
 
 
 async def test_a_lost_worker_s_notice_is_taken_over_and_its_late_answer_changes_nothing(

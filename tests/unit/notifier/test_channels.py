@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
+from email.policy import default
 from uuid import UUID
 
 import aiosmtplib
@@ -109,6 +110,16 @@ def test_what_an_answer_by_mail_means(failure: Exception, outcome: object) -> No
 
 def composed(address: str = "desk@example.org", sender: str = "Amanah <amanah@example.org>", languages=("en", "id")):
     return mail.compose(NOTICE, address, AT, sender, CATALOGUE, languages)
+
+
+@pytest.mark.parametrize("subject", ["Short", "A word more " * 9, "Tertunda – é", "x" * 80])
+def test_a_header_taken_as_it_is_leaves_the_same_bytes_as_one_that_was_parsed(
+    subject: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(CATALOGUE), "subject", lambda *_: subject)
+    quick = composed(languages=("en",)).as_bytes()
+    monkeypatch.setattr(mail, "_POLICY", default)
+    assert composed(languages=("en",)).as_bytes() == quick
 
 
 def test_a_mail_bears_the_stable_id_and_speaks_the_languages_asked_for() -> None:
