@@ -96,9 +96,7 @@ async def deliver(context: Context, chassis: Chassis) -> None:
             settings.webhook_allow_local,
             settings.concurrency,
         )
-        contacts = Contacts(
-            settings.intake_url, settings.service_token(), settings.send_timeout_seconds, settings.concurrency
-        )
+        contacts = Contacts(settings.intake_url, settings.service_token(), settings.send_timeout_seconds)
         mail = MailSender(settings, context.catalogue)
         for sender in (webhook, contacts, mail):
             await stack.enter_async_context(sender)

@@ -48,6 +48,7 @@ class MailSender:
         self._settings = settings
         self._catalogue = catalogue
         self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
+        self._mailbox = parseaddr(settings.mail_from)[1]
         self._password = settings.smtp_password()
         settings.relay()
 
@@ -71,7 +72,7 @@ class MailSender:
         try:
             async with asyncio.timeout(self._settings.send_timeout_seconds):
                 client = await self._connection()
-                await client.send_message(message)
+                await client.send_message(message, sender=self._mailbox, recipients=[address])
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as failure:
             return judge(failure)
         else:
