@@ -94,7 +94,6 @@ async def deliver(context: Context, chassis: Chassis) -> None:
             context.catalogue,
             settings.send_timeout_seconds,
             settings.webhook_allow_local,
-            settings.concurrency,
         )
         contacts = Contacts(settings.intake_url, settings.service_token(), settings.send_timeout_seconds)
         mail = MailSender(settings, context.catalogue)

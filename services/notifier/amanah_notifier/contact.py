@@ -10,9 +10,10 @@ import httpcore
 from pydantic import BaseModel, ValidationError
 
 _LONGEST_ANSWER = 16 * 1024
-_CONNECTIONS = 8
+_AT_ONCE = 8
 """Enough for some hundred answers a second. Of every connection that it keeps, httpcore asks at each request whether it is
-still good: with forty, a quarter of the notifier's time."""
+still good: with forty, a quarter of the notifier's time. Whoever waits does so here: httpcore's own queue loses a connection
+for good when it gives one to a request that has just run out of time."""
 
 
 class Unavailable(Exception):
@@ -43,7 +44,8 @@ class Contacts:
             "amanah-purpose": "notice",
         }
         self._timeout = timeout_seconds
-        self._pool = httpcore.AsyncConnectionPool(max_connections=_CONNECTIONS, keepalive_expiry=5)
+        self._pool = httpcore.AsyncConnectionPool(max_connections=None, keepalive_expiry=5)
+        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,7 +59,7 @@ class Contacts:
         """The contact; None when there is none, or no longer. Raises Unavailable."""
         url = f"{self._url}/internal/complaints/{complaint_id}/contact"
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout), self._turn:
                 answer = await self._pool.request("GET", url, headers=self._headers)
         except (
             TimeoutError,

@@ -22,15 +22,14 @@ _ENOUGH = 64 * 1024
 class WebhookSender:
     """`async with WebhookSender(...)`: keeps connections open between attempts."""
 
-    def __init__(
-        self, secret: str, catalogue: Catalogue, timeout_seconds: float, allow_local: bool, connections: int
-    ) -> None:
+    def __init__(self, secret: str, catalogue: Catalogue, timeout_seconds: float, allow_local: bool) -> None:
         self._signer = Webhook(secret)
         self._catalogue = catalogue
         self._timeout = timeout_seconds
         self._https_only = not allow_local
+        # Without a limit, and so without a queue; the worker limits how many attempts are under way. See contact.py.
         self._pool = httpcore.AsyncConnectionPool(
-            max_connections=connections, keepalive_expiry=5, network_backend=GuardedNetwork(allow_local)
+            max_connections=None, keepalive_expiry=5, network_backend=GuardedNetwork(allow_local)
         )
 
     async def __aenter__(self) -> Self:
