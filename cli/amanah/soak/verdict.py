@@ -3,6 +3,9 @@
 A figure grows if its slope, carried over the whole of that half, comes to more than its limit: an absolute step, or a share
 of the figure's own median, whichever is more. So one limit fits a soak of ten minutes and one of a day: who leaks slowly
 enough to stay below it for ten minutes is found by a longer soak.
+
+Files of a server and tables whose rows come and go run like a saw, and half an hour may hold too few of its teeth: they grow
+only if they also end higher than the first half had them for a tenth of its time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +13,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from amanah.soak.series import Series, between, slope
+from amanah.soak.series import Point, Series, between, slope
 
 LEAST_POINTS = 6
 """Fewer say nothing about a slope."""
 
 MEMORY, FILES, LAG, UNSENT, AGE = "memory", "files", "lag", "unsent", "age"
 PASSING, BESIDE, STILL = "come and go", "per complaint", "still"
+
+
+SAWS = frozenset({FILES, PASSING})
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,15 @@ def rule(series: Series, since: float, until: float) -> Ruling | None:
     middle = median(value for _, value in points)
     limit = max(LIMITS[series.kind].step, LIMITS[series.kind].share * middle)
     gained = slope(points) * (until - since)
-    return Ruling(
-        series.name, series.kind, series.unit, round(middle, 3), round(gained, 3), round(limit, 3), gained > limit
-    )
+    grows = gained > limit and not (series.kind in SAWS and _was_as_high(series.points, points))
+    return Ruling(series.name, series.kind, series.unit, round(middle, 3), round(gained, 3), round(limit, 3), grows)
+
+
+def _was_as_high(all_points: Sequence[Point], last_half: Sequence[Point]) -> bool:
+    """Whether its last third lies, in the middle, no higher than the highest tenth of what was there before."""
+    before = sorted(value for at, value in all_points if at < last_half[0][0])
+    end = median(value for _, value in last_half[-len(last_half) // 3 :])
+    return len(before) >= LEAST_POINTS and end <= before[int(len(before) * 0.9)]
 
 
 def rulings(found: Sequence[Series], since: float, until: float) -> list[Ruling]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amanah.soak.series import Point, Series, between, slope
-from amanah.soak.verdict import BESIDE, LIMITS, MEMORY, PASSING, UNSENT, ratio, rule, rulings
+from amanah.soak.verdict import BESIDE, LIMITS, MEMORY, PASSING, SAWS, UNSENT, ratio, rule, rulings
 
 HALF, END = 1800.0, 3600.0
 
@@ -48,6 +48,18 @@ def test_a_saw_that_returns_to_its_level_is_flat_and_one_that_climbs_is_not() ->
     saw = [1000 * (n % 12) for n in range(181)]
     assert not grows(series(PASSING, *(20_000 + tooth for tooth in saw)))
     assert grows(series(PASSING, *(20_000 + tooth + 100 * n for n, tooth in enumerate(saw))))
+
+
+@pytest.mark.parametrize("kind", sorted(SAWS))
+def test_a_saw_of_few_teeth_grows_only_to_heights_that_it_never_had(kind: str) -> None:
+    def long_saw(teeth: float, climb: float) -> Series:
+        points = [(10.0 * n, 5000 * (1 + (n * teeth / 360) % 1) + climb * n) for n in range(361)]
+        return Series("it", kind, "", points)
+
+    assert not grows(long_saw(1.9, 0))
+    assert grows(series(kind, *(value for _, value in long_saw(1.9, 0).points[180:]))), "by its slope alone it would"
+    assert grows(long_saw(1.9, 20))
+    assert grows(Series("it", MEMORY, "", long_saw(1.9, 0).points)), "memory is no saw"
 
 
 def test_what_shrinks_does_not_grow() -> None:
