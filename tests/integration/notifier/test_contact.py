@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -67,6 +68,12 @@ async def file(intake: ServiceProcess) -> UUID:
     return UUID(answer.json()["complaint_id"])
 
 
+def mails_about(complaint: UUID, sinks: Sinks) -> list[dict[str, Any]]:
+    """A new notifier reads the topics from their beginning, so it may also mail what other tests have left there."""
+    mails = [json.loads(line) for line in sinks.mail.path.read_text().splitlines()]
+    return [mail for mail in mails if mail["complaint_id"] == str(complaint)]
+
+
 async def test_the_address_reaches_the_mail_and_nothing_else(
     services: tuple[ServiceProcess, ServiceProcess, int, int], wire: Wire, tmp_path: Path
 ) -> None:
@@ -78,9 +85,7 @@ async def test_the_address_reaches_the_mail_and_nothing_else(
         complaint = await file(intake)
         wire.send(routed(complaint, datetime.now(UTC)))
         await reader.wait_for(complaint, "complaint.submitted", "complaint.routed", "notice.sent")
-        [mail] = [json.loads(line) for line in sinks.mail.path.read_text().splitlines()]
-    assert mail["recipients"] == [ADDRESS]
-    assert mail["complaint_id"] == str(complaint)
+    assert [mail["recipients"] for mail in mails_about(complaint, sinks)] == [[ADDRESS]]
     assert CANARY not in everything_stored(notifier.database)
     assert CANARY not in notifier.log.read_text()
     assert not [record for record in reader.records if CANARY in record.raw]
@@ -103,7 +108,7 @@ async def test_after_erasure_there_is_nobody_to_tell(
         wire.send(routed(complaint, datetime.now(UTC)))
         state = "select state from notifier_delivery where complaint_id = %s"
         await eventually(lambda: notifier.sql(state, complaint) == [("not_wanted",)], "the notice to be dropped")
-        assert not sinks.attempts
+    assert mails_about(complaint, sinks) == []
 
 
 async def test_nobody_without_the_token_is_given_an_address(
