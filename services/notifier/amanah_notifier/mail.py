@@ -31,7 +31,7 @@ class Unsafe(ValueError):
 
 
 class _Policy(EmailPolicy):
-    """Takes a short header in ASCII as it is: to parse what we have just written is a fifth of the notifier's time."""
+    """Takes a short header in ASCII as it is: to parse what we have just written was a sixth of the notifier's time."""
 
     def header_store_parse(self, name: str, value: str) -> tuple[str, str]:
         plain = value.isascii() and len(name) + len(value) < _LINE and not _BREAKS_A_HEADER.search(value)
