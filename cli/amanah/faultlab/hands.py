@@ -71,12 +71,20 @@ async def frozen(pid: int) -> AsyncIterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+SECOND = "second"
+"""What PostgreSQL is told about a second process's connections, so that one can tell whose they are."""
+
+
 @asynccontextmanager
 async def second(stack: Stack, service: str) -> AsyncIterator[Process]:
     """Inside, another process of a service runs beside the stack's own; afterwards it has ended in order."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    told = stack.environment(service) | {"AMANAH_INSTANCE": "1", "AMANAH_HTTP": f"127.0.0.1:{port}"}
+    told = stack.environment(service) | {
+        "AMANAH_INSTANCE": "1",
+        "AMANAH_HTTP": f"127.0.0.1:{port}",
+        "AMANAH_DATABASE": f"{stack.dsn(service)}&application_name={SECOND}",
+    }
     process = await children.start(module(service), stack.log(f"{service}-second"), env=told, cwd=stack.data)
     try:
         await until(lambda: answers(port), f"a second {service}")

@@ -35,13 +35,14 @@ class Trap:
             lock, self._lock = self._lock, None
             await lock.rollback()
 
-    async def caught(self, statement: str) -> int | None:
-        """The backend that waits for the lock in a statement that holds this text."""
+    async def caught(self, statement: str, of: str | None = None) -> int | None:
+        """The backend that waits for the lock in a statement with this text; `of`: whose connection is named so."""
         found: int | None = await self._watch.fetchval(
             "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-            " and position($1 in query) > 0 and pid <> $2 limit 1",
+            " and position($1 in query) > 0 and pid <> $2 and ($3::text is null or application_name = $3) limit 1",
             statement,
             self._db.get_server_pid(),
+            of,
         )
         return found
 
@@ -65,14 +66,15 @@ class Trap:
         while await self.state(backend) is not None:
             await asyncio.sleep(0.01)
 
-    async def catch(self, statement: str, patience: float = 20.0) -> int | None:
-        """Sets the trap again and again until somebody runs into it; the trap is then still set. None: nobody came."""
+    async def catch(self, statement: str, patience: float = 20.0, of: str | None = None) -> int | None:
+        """Sets the trap again and again until somebody (`of`: whose connection has this name) runs into it; the trap is then
+        still set. None: nobody came."""
         deadline = monotonic() + patience
         while monotonic() < deadline:
             await self.set()
             look = monotonic() + SHORTEST_LOOK
             while monotonic() < look:
-                if backend := await self.caught(statement):
+                if backend := await self.caught(statement, of):
                     return backend
             await self.release()
         return None
