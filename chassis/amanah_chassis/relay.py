@@ -4,23 +4,27 @@ One relay a service is at work at a time (an advisory lock); the others stand by
 """
 
 import asyncio
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerClosed
 
-from amanah_chassis import metrics, telemetry
+from amanah_chassis import metrics
 from amanah_chassis.held_back import NO_TOPIC, TOO_LARGE, HeldBack
+from amanah_chassis.lanes import Lane, Record, batches, partition, records
 from amanah_chassis.logs import logger
 
 log = logger(__name__)
 
-BATCH = 2000
+BATCH = 5000
+MANY = 500
+REST_SECONDS = 0.25
+"""After so many that were not yet a full batch the relay lets more come together: where a flood goes to hundreds of topics,
+Kafka and we pay more for each topic's part of a batch than for the records in it. A few are sent at once, and of a backlog
+one batch after the other."""
 SWEEP_SECONDS = 1.0
 SEND_TIMEOUT_SECONDS = 10.0
 DROP_TIMEOUT_SECONDS = 3.0
@@ -62,20 +66,6 @@ FAULTS = (
     asyncpg.InternalClientError,  # a connection cut at the wrong moment
 )
 """After these the relay begins anew; any other error is a fault of ours and ends the process."""
-
-Header = tuple[str, bytes]
-Lane = tuple[str, int]
-"""A topic and a partition: within it, order is kept."""
-
-
-class Record(NamedTuple):
-    """A row of the outbox, as Kafka gets it."""
-
-    id: int
-    subject: str
-    key: bytes
-    value: bytes
-    headers: list[Header]
 
 
 class Relay:
@@ -125,8 +115,11 @@ class Relay:
                     await self._ready_producer()  # the first event need not wait for it
             while True:
                 self._woken.clear()
-                while await self._send_batch(db):
+                while (found := await self._send_batch(db)) >= BATCH:
                     pass
+                if found >= MANY:
+                    await asyncio.sleep(REST_SECONDS)
+                    continue
                 try:
                     # Not wait_for, which in Python 3.11 loses a cancellation that comes together with the wake-up.
                     async with asyncio.timeout(SWEEP_SECONDS):
@@ -150,7 +143,7 @@ class Relay:
                 counts = await self._partitions(producer, {row["topic"] for row in rows})
                 lanes = self._lanes(rows, counts)
                 results = await asyncio.gather(
-                    *(self._send_lane(producer, lane, records, sent) for lane, records in lanes.items()),
+                    *(self._send_lane(producer, lane, sending, sent) for lane, sending in lanes.items()),
                     return_exceptions=True,
                 )
         except TimeoutError as late:
@@ -173,30 +166,25 @@ class Relay:
         )
 
     def _lanes(self, rows: Iterable[asyncpg.Record], counts: Mapping[str, int]) -> dict[Lane, list[Record]]:
-        """The rows that Kafka may take, in order for each partition. What the copies of an event share is made once."""
-        lanes: dict[Lane, list[Record]] = {}
-        last, key, shared = "", b"", list[Header]()
-        for number, event_id, topic, subject, kind, seq, traceparent, value, created_at in rows:
-            if len(value) > LARGEST:
-                self._held.add(topic, subject, TOO_LARGE, _loop_time())
-            if self._held.holds(topic, subject):
-                continue
-            if event_id != last:
-                last, key = event_id, subject.encode()
-                shared = self._shared_headers(event_id, key, kind, created_at)
-            headers = [*shared, ("ce_sequence", b"%d" % seq), *_trace(kind, traceparent)]
-            lanes.setdefault((topic, partition(key, counts[topic])), []).append(
-                Record(number, subject, key, value, headers)
-            )
-        return lanes
+        """The records that Kafka may take, in order for each partition."""
+        found: dict[Lane, list[Record]] = {}
+        for topic, record in records(filter(self._may_go, rows), self._source):
+            found.setdefault((topic, partition(record.key, counts[topic])), []).append(record)
+        return found
+
+    def _may_go(self, row: asyncpg.Record) -> bool:
+        topic, subject = row["topic"], row["subject"]
+        if len(row["value"]) > LARGEST:
+            self._held.add(topic, subject, TOO_LARGE, _loop_time())
+        return not self._held.holds(topic, subject)
 
     async def _send_lane(
-        self, producer: AIOKafkaProducer, lane: Lane, records: Sequence[Record], sent: list[int]
+        self, producer: AIOKafkaProducer, lane: Lane, sending: Sequence[Record], sent: list[int]
     ) -> None:
         """Sends whole batches (one by one, records would cost twice the time), each when the one before it is acknowledged:
         behind one that Kafka refuses nothing is sent, or readers would see a gap. Adds to `sent` what was acknowledged."""
         topic, number = lane
-        for batch, lot in _batches(producer, records, self._takes.get(topic)):
+        for batch, lot in batches(producer, sending, self._takes.get(topic)):
             try:
                 await (await producer.send_batch(batch, topic, partition=number))
             except MessageSizeTooLargeError:
@@ -233,17 +221,6 @@ class Relay:
         self._held.add(topic, "", NO_TOPIC, _loop_time())
         return 0
 
-    def _shared_headers(self, event_id: str, subject: bytes, kind: str, created_at: datetime) -> list[Header]:
-        return [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", event_id.encode()),
-            ("ce_source", self._source),
-            ("ce_type", kind.encode()),
-            ("ce_time", created_at.isoformat().encode()),
-            ("ce_subject", subject),
-            ("content-type", b"application/json"),
-        ]
-
     async def _ready_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(**producer_settings(self._bootstrap))
@@ -268,36 +245,6 @@ class Relay:
 
 def _loop_time() -> float:
     return asyncio.get_running_loop().time()
-
-
-def partition(key: bytes, count: int) -> int:
-    """Where all records of a subject lie on a topic: CRC-32 of the key, as librdkafka's `consistent` partitioner has it."""
-    return zlib.crc32(key) % count
-
-
-def _trace(kind: str, traceparent: str | None) -> list[Header]:
-    if telemetry.enabled():
-        with telemetry.span(f"publish {kind}", traceparent) as onward:
-            traceparent = onward
-    return [("traceparent", traceparent.encode())] if traceparent else []
-
-
-def _batches(
-    producer: AIOKafkaProducer, records: Iterable[Record], most: int | None
-) -> Iterator[tuple[Any, list[Record]]]:
-    """The records in order, in closed batches of at most `most` bytes; a record that is larger has one for itself."""
-    batch, lot = producer.create_batch(), list[Record]()
-    for record in records:
-        fits = not (most and lot) or batch.size() + len(record.value) <= most
-        taken = fits and batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
-        if not taken:
-            batch.close()
-            yield batch, lot
-            batch, lot = producer.create_batch(), []
-            batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
-        lot.append(record)
-    batch.close()
-    yield batch, lot
 
 
 async def _end(producer: AIOKafkaProducer) -> None:

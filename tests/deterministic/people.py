@@ -15,8 +15,8 @@ from tests.deterministic.broker import Broker
 from tests.deterministic.edges import Crash
 from tests.deterministic.process import Process
 
+from amanah_chassis.lanes import partition
 from amanah_chassis.problems import Problem
-from amanah_chassis.relay import partition
 from amanah_contracts import agency as orders
 from amanah_intake import filing, vaultroom
 from amanah_intake.domain.form import Form

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from uuid_utils.compat import uuid7
 
 from amanah.fault import Fault
-from amanah_chassis.relay import partition
+from amanah_chassis.lanes import partition
 from amanah_contracts.casework import CaseAcknowledged, CaseResolved
 from amanah_contracts.envelope import Event
 from amanah_contracts.intake import ComplaintSubmitted

@@ -32,7 +32,6 @@ SETTINGS = {
     "min_wal_size": "80MB",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
     "random_page_cost": "1.1",
     "max_parallel_workers_per_gather": "0",
     "io_method": "sync",

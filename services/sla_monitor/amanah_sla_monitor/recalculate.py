@@ -105,7 +105,7 @@ async def preview(chassis: Chassis, law: Law, stretch: Stretch) -> AsyncIterator
         async with chassis.transaction() as tx:
             facts = await store.unfinished(tx.db, after, stretch.upto, BATCH, lock=False)
             told = await store.deadlines(tx.db, facts, lock=False)
-            difference = telling.decide(tx, law, facts, told)
+            difference = telling.decide(tx, law, facts, told, nothing_is_new=True)
         yield Looked(len(facts), tuple(difference.decisions))
         after, more = _last(facts, after), len(facts) == BATCH
 
@@ -160,7 +160,7 @@ async def _record(chassis: Chassis, tx: Transaction, law: Law, facts: Facts, *, 
     # Until these were read the ticker went on: by an instant from before it said a breach, we would take that back.
     reading = await chassis.clock.read(tx.db)
     tx.now, tx.settled = reading.now, reading.settled
-    difference = telling.decide(tx, law, facts, told)
+    difference = telling.decide(tx, law, facts, told, nothing_is_new=True)
     await telling.record(tx, difference, read_unlocked=None if lock else told)
     return difference
 

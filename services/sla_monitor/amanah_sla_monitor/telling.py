@@ -31,13 +31,17 @@ class Difference(NamedTuple):
     """Who has no clock at all, though rules speak of what has happened."""
 
 
-def decide(tx: Transaction, law: Law, facts: Facts, told: Told, *, nothing_is_due: bool = False) -> Difference:
+def decide(
+    tx: Transaction, law: Law, facts: Facts, told: Told, *, nothing_is_due: bool = False, nothing_is_new: bool = False
+) -> Difference:
     """By all facts of these complaints, and as time is settled. `nothing_is_due`: what has passed is left to the ticker,
-    since more facts of the past are still to come; of a breach that has been said, the truth is told at once."""
+    since more facts of the past are still to come; of a breach that has been said, the truth is told at once.
+    `nothing_is_new`: these facts have been told before, so a clock that was met is not folded again: no law changes it."""
     found = Difference([], [], [])
     for complaint_id, known in facts.items():
         before = told.get(complaint_id, {})
-        folded = clocks(known, law.rules, law.calendars, _instant(tx, before, nothing_is_due))
+        met = {key for key, row in before.items() if row.state is State.MET} if nothing_is_new else ()
+        folded = clocks(known, law.rules, law.calendars, _instant(tx, before, nothing_is_due), met)
         difference = diff(before, folded, tx.settled, law.offices)
         found.decisions.extend((complaint_id, decision) for decision in difference.decisions)
         found.changed.extend((complaint_id, row) for row in difference.changed)

@@ -127,6 +127,25 @@ async def test_a_commit_wakes_the_relay(whose: str, embedded: Embedded, ledger: 
     assert sorted(times)[10] < relays.SWEEP_SECONDS / 4
 
 
+async def test_a_flood_is_sent_in_few_batches(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many commits of many events each: where they go to hundreds of topics, each batch costs more than what is in it."""
+    batches, subject = list[int](), uuid4()
+    send = relays.Relay._send_batch
+
+    async def counted(relay: relays.Relay, db: asyncpg.Connection) -> int:
+        batches.append(await send(relay, db))
+        return batches[-1]
+
+    monkeypatch.setattr(relays.Relay, "_send_batch", counted)
+    async with relaying(ledger.chassis):
+        await until(lambda: ledger.chassis.relay.leading)
+        for commit in range(8):
+            await emit(ledger, subject, *(str(commit * relays.MANY + n) for n in range(relays.MANY)))
+        await until(lambda: all_sent(ledger))
+    assert len([count for count in batches if count]) < 6
+    assert [(seq, label) for _, seq, label in told(ledger)] == [(n + 1, str(n)) for n in range(8 * relays.MANY)]
+
+
 async def test_a_producer_that_failed_for_good_is_replaced(ledger: Ledger) -> None:
     async with relaying(ledger.chassis):
         subject = uuid4()

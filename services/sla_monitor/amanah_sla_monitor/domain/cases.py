@@ -105,8 +105,8 @@ def _holdings(effective: Sequence[Effective]) -> Sequence[Holding]:
     for e in effective:
         if e.fact.kind == ROUTED and e.fact.assignment is not None:
             first.setdefault(e.fact.assignment, e)
-    if not first:
-        return ()
+    if len(first) <= 1:  # as of most cases
+        return [Holding(number, e.fact.agency, e.at, None) for number, e in first.items()]
     numbers = sorted(first)
     starts = [first[number] for number in numbers]
     ends = [*(e.at for e in starts[1:]), None]

@@ -16,7 +16,7 @@ in time if its effective instant is not after the due instant. A fact that its o
 and assignments are not taken back: the next assignment corrects them. A clock whose start was taken back is cancelled.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -64,8 +64,15 @@ class Clock(NamedTuple):
     source_ref: str | None = None
 
 
-def clocks(facts: Iterable[Fact], rules: Rules, calendars: Calendars, now: datetime) -> tuple[Clock, ...]:
-    """Every clock that the facts have started, as it stands at `now`, in the order of stages and holders."""
+def clocks(
+    facts: Iterable[Fact],
+    rules: Rules,
+    calendars: Calendars,
+    now: datetime,
+    left_out: Container[tuple[str, int]] = (),
+) -> tuple[Clock, ...]:
+    """Every clock that the facts have started, as it stands at `now`, in the order of stages and holders; but for those
+    `left_out`, by stage and holder."""
     case = Case(facts, rules.backdating)
     kinds = {e.fact.kind for e in case.facts}
     result: list[Clock] = []
@@ -73,6 +80,8 @@ def clocks(facts: Iterable[Fact], rules: Rules, calendars: Calendars, now: datet
         if beginning.isdisjoint(kinds) and not case.taken_back:
             continue  # of every complaint most stages have not begun
         for holding in case.holders(candidates):
+            if left_out and (candidates[0].stage, holding.assignment if holding else CITIZEN) in left_out:
+                continue
             clock = _clock(case, candidates, calendars, holding, now)
             if clock is not None:
                 result.append(clock)
