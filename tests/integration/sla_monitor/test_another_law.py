@@ -291,14 +291,14 @@ async def test_a_breach_that_the_ticker_says_while_the_new_law_is_weighed_stands
     deployment.free_the_third_of_june()
     weighed: list[int] = []
 
-    def weigh(*given: Any) -> telling.Difference:
+    def weigh(*given: Any, **how: Any) -> telling.Difference:
         if not weighed:  # as the ticker leaves them
             monitor.sql(
                 "update deadline set state = 'breached', next_fire_at = null where state = 'running' and complaint_id = %s",
                 breached,
             )
         weighed.append(1)
-        return decide(*given)
+        return decide(*given, **how)
 
     decide = telling.decide
     monkeypatch.setattr(telling, "decide", weigh)

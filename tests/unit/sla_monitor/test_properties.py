@@ -1,6 +1,10 @@
 """Properties of the fold and of counting, over random facts and terms."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +12,7 @@ from tests.unit.sla_monitor.cases import (
     CALENDARS,
     EPOCH,
     FIVE_DAY,
+    RESPONSE,
     RULES,
     SIX_DAY,
     case,
@@ -18,13 +23,15 @@ from tests.unit.sla_monitor.cases import (
     working_days,
 )
 
-from amanah_sla_monitor.domain.calendars import Calendar
+from amanah_sla_monitor.domain.calendars import Calendar, Calendars, Override
 from amanah_sla_monitor.domain.clocks import State, clocks
 from amanah_sla_monitor.domain.counting import Pause, due
 from amanah_sla_monitor.domain.diff import Stored, What, diff
 from amanah_sla_monitor.domain.explanation import explain
 from amanah_sla_monitor.domain.facts import Fact
-from amanah_sla_monitor.domain.rules import Term, Unit, rules, term
+from amanah_sla_monitor.domain.law import Law
+from amanah_sla_monitor.domain.rules import Rules, Term, Unit, rules, term
+from amanah_sla_monitor.telling import decide
 
 fine = st.integers(0, 60 * 24 * 40).map(minutes)
 coarse = st.integers(0, 14).map(lambda n: minutes(n * 60 * 12))
@@ -78,6 +85,34 @@ def test_any_order_and_any_duplicates_give_the_same_clocks(facts: list[Fact], ch
     shuffled = facts + [fact for fact in facts if chance.random() < 0.5]  # type: ignore[attr-defined]
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     assert clocks(shuffled, LAW, CALENDARS, now) == clocks(facts, LAW, CALENDARS, now)
+
+
+MOURNING = Override(date(2026, 3, 25), "mourning", (), "9/2026")
+FEWER_DAYS = Calendars(
+    {c.id: replace(c, version="2", overrides=(MOURNING,)) for c in (FIVE_DAY, SIX_DAY)},
+    CALENDARS.default,
+    CALENDARS.by_agency,
+)
+"""Some clocks move by these, and the versions of all change."""
+
+
+@given(
+    histories(),
+    st.sampled_from([LAW, rules(RESPONSE, backdating=RULES.backdating)]),
+    st.sampled_from([CALENDARS, FEWER_DAYS]),
+    offsets,
+    offsets,
+)
+def test_what_a_law_does_not_change_need_not_be_folded_by_it(
+    facts: list[Fact], new: Rules, calendars: Calendars, told: timedelta, later: timedelta
+) -> None:
+    """Nothing has been learnt since it was told, so whether met clocks are folded anew makes no difference."""
+    moment = EPOCH + told
+    stored = {(r.stage, r.holder): r for r in diff({}, clocks(facts, LAW, CALENDARS, moment), moment).changed}
+    now, law = moment + later, Law("test", new, calendars)
+    tx: Any = SimpleNamespace(settled=now, now=now)
+    known, before = {UUID(int=1): facts}, {UUID(int=1): stored}
+    assert decide(tx, law, known, before, nothing_is_new=True) == decide(tx, law, known, before)
 
 
 SAID = {
