@@ -31,12 +31,11 @@ from uuid import UUID
 
 import asyncpg
 import psutil
-from confluent_kafka import Consumer, TopicPartition
 
-from amanah.bench import open_clocks, recalculate_bare, recalculate_cases, recalculate_law
+from amanah.bench import open_clocks, recalculate_bare, recalculate_cases, recalculate_law, recalculate_said
 from amanah.bench.lateness import Single, lateness
 from amanah.bench.lines import Line, load
-from amanah.bench.recalculate_figures import Case, Clock, Said, Work, dates, moved, outcome, recalculate_line
+from amanah.bench.recalculate_figures import Case, Clock, Work, dates, moved, outcome, recalculate_line
 from amanah.bench.recalculate_law import Start
 from amanah.embedded import children, topics
 from amanah.embedded.services import answers, module
@@ -44,7 +43,6 @@ from amanah.embedded.stack import Stack
 from amanah.fault import Fault
 from amanah.progress import Progress
 from amanah_chassis.database import migrate
-from amanah_contracts.sla_monitor import DeadlineBreached, DeadlineRecalculated
 from amanah_sla_monitor import store
 from amanah_sla_monitor.domain.calendars import Calendar
 from amanah_sla_monitor.domain.law import Law
@@ -53,9 +51,6 @@ from amanah_sla_monitor.pack import load_law
 SERVICE = "sla_monitor"
 DATABASE = f"amanah_{SERVICE}"
 COPY = "bench_recalculate_bare"
-TOPIC = DeadlineRecalculated.topic
-RECALCULATED = DeadlineRecalculated.type().encode()
-BREACHED = DeadlineBreached.type().encode()
 KINDS = 400
 """Instants of filing, each with an agency."""
 CLOCKS_OF_A_CASE = 2
@@ -101,12 +96,12 @@ async def recalculate(stack: Stack, clocks: int, progress: Progress) -> Line:
         new = load_law(pack)
         expected = _expected(kinds, copies, new, begin) | await _expected_of_singles(stack, singles, new, begin)
         running = await _count(stack)
-        since = await asyncio.to_thread(_ends, stack.kafka)
+        since = await asyncio.to_thread(recalculate_said.ends, stack.kafka)
         progress.step(f"Recalculating {running:,} clocks, {len(expected):,} of which are to be moved")
         measured = await _apply(stack, pack, told, singles, begin)
         progress.step("Waiting for the last of it in Kafka")
         await _until_sent(stack)
-        said = await asyncio.to_thread(_read, stack.kafka, since)
+        said = await asyncio.to_thread(recalculate_said.read, stack.kafka, since)
     progress.step("The bare loop")
     bare_seconds = await recalculate_bare.run(stack.admin_dsn(COPY), dates(kinds, new, begin))
     async with _connected(stack.admin_dsn()) as db:
@@ -270,47 +265,7 @@ async def _watched(process: asyncio.subprocess.Process) -> tuple[float, float]:
     return cpu_seconds, rss_mb
 
 
-# -- Kafka ---------------------------------------------------------------------------------------------------------------
-
-
 async def _until_sent(stack: Stack) -> None:
     async with _connected(stack.dsn(SERVICE)) as db, asyncio.timeout(PATIENCE):
         while await db.fetchval("select exists (select from chassis_outbox where sent_at is null)"):
             await asyncio.sleep(LOOK)
-
-
-def _consumer(kafka: str) -> Consumer:
-    settings = {
-        "bootstrap.servers": kafka,
-        "group.id": "bench-recalculate",
-        "enable.auto.commit": False,
-        "log_level": 0,
-    }
-    return Consumer(settings)
-
-
-def _ends(kafka: str) -> list[TopicPartition]:
-    """Where the topic ends by now."""
-    reader = _consumer(kafka)
-    partitions = [TopicPartition(TOPIC, p) for p in reader.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions]
-    for partition in partitions:
-        partition.offset = reader.get_watermark_offsets(partition, timeout=10)[1]
-    reader.close()
-    return partitions
-
-
-def _read(kafka: str, since: list[TopicPartition]) -> Said:
-    """All that has come since; the outbox is empty by now."""
-    reader, said = _consumer(kafka), Said()
-    reader.assign(since)
-    while messages := reader.consume(5000, timeout=5.0):
-        for message in messages:
-            if message.error() is None:
-                kind, case = dict(message.headers() or ())["ce_type"], UUID((message.key() or b"").decode())
-                if kind == RECALCULATED:
-                    said.recalculated[case, json.loads(message.value() or b"{}")["stage"]] += 1
-                    said.last_ms = max(said.last_ms, message.timestamp()[1])
-                elif kind == BREACHED:
-                    said.breached.setdefault(case, message.timestamp()[1])
-    reader.close()
-    return said
