@@ -1,8 +1,9 @@
 """The act of filing: check, seal, store and announce a complaint in one commit, or answer as before."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -24,6 +25,8 @@ from amanah_intake.vault import ANSWER, IDENTITY, NARRATIVE, Vault
 
 _FINGERPRINT_LENGTH = 64
 _TRIES = 5
+READ_AT_ONCE = 2
+"""Contacts. The notifier asks for one with each mail, after an outage for thousands; citizens wait for their 201."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Intake:
 
     vault: Vault
     pack: IntakePack
+    reading: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, READ_AT_ONCE))
+    """Held while a contact is read: of the connections to the database, filings must always find some."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ async def contact(
     intake: Intake, chassis: Chassis, complaint_id: UUID, reader: str, purpose: str
 ) -> dict[str, str] | None:
     """E-mail and language; None when the citizen left none, or it was erased. Recorded before it is handed over."""
-    async with chassis.transaction() as tx:
+    async with intake.reading, chassis.transaction() as tx:
         kept = await store.contact(tx.db, complaint_id)
         email = _email(intake, complaint_id, kept) if kept else None
         await store.record_read(tx.db, complaint_id, reader, purpose, email is not None, tx.now)

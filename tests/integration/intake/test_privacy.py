@@ -1,5 +1,6 @@
 """Who files stays in the vault: not in Kafka, not in logs, traces or metrics, not in the clear in the database."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,28 @@ def intake(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield service
     finally:
         service.stop()
+
+
+async def test_however_many_contacts_are_asked_for_filings_go_on(door: Door, intake: ServiceProcess) -> None:
+    """The notifier asks for one with each mail. More readings than there are connections stand still here."""
+    told = await door.filed(identity=IDENTITY)
+    with psycopg.connect(intake.database) as db:
+        db.execute("lock table intake_identity_read in exclusive mode")
+        asked = [asyncio.create_task(door.contact(told["complaint_id"])) for _ in range(8)]
+        await eventually(lambda: len(waiting(intake.database)) == 2, "two readings that wait")
+        async with asyncio.timeout(5):
+            assert (await door.file()).status_code == 201
+        assert len(waiting(intake.database)) == 2
+    assert {answer.json()["email"] for answer in await asyncio.gather(*asked)} == {IDENTITY["email"]}
+
+
+def waiting(dsn: str) -> list[tuple[int]]:
+    """The backends that stand before the lock."""
+    with psycopg.connect(dsn) as db:
+        return db.execute(
+            "select pid from pg_locks join pg_class c on c.oid = relation"
+            " where not granted and c.relname = 'intake_identity_read'"
+        ).fetchall()
 
 
 async def test_identity_is_nowhere_in_the_clear(
