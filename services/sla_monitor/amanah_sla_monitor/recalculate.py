@@ -20,7 +20,7 @@ from amanah_sla_monitor.domain import fingerprints
 from amanah_sla_monitor.domain.diff import Decision
 from amanah_sla_monitor.domain.fingerprints import Part
 from amanah_sla_monitor.domain.law import Law
-from amanah_sla_monitor.telling import Difference, Facts
+from amanah_sla_monitor.telling import Difference, Facts, Told
 
 BATCH = 500
 """Complaints in one transaction: some tenths of a second, by which the breach of one of them may be late."""
@@ -140,13 +140,13 @@ async def _move(chassis: Chassis, law: Law, walk: Walk) -> Looked | None:
             after, upto = walk.left
             facts = await store.unfinished(tx.db, after, upto, BATCH, lock=True)
             walk.left = Stretch(_last(facts, after), upto) if len(facts) == BATCH else None
-        difference = await _tell(chassis, tx, law, facts)
-        if difference.changed:
+        difference, told = await _tell(chassis, tx, law, facts)
+        if _any_sooner(difference, told):
             await store.wake_tickers(tx.db)
     return Looked(len(facts), tuple(difference.decisions))
 
 
-async def _tell(chassis: Chassis, tx: Transaction, law: Law, facts: Facts) -> Difference:
+async def _tell(chassis: Chassis, tx: Transaction, law: Law, facts: Facts) -> tuple[Difference, Told]:
     """First without a lock on each clock, which would cost as much as to write it: the ticker seldom comes between."""
     try:
         async with tx.db.transaction():  # a savepoint
@@ -155,14 +155,24 @@ async def _tell(chassis: Chassis, tx: Transaction, law: Law, facts: Facts) -> Di
         return await _record(chassis, tx, law, facts, lock=True)
 
 
-async def _record(chassis: Chassis, tx: Transaction, law: Law, facts: Facts, *, lock: bool) -> Difference:
+async def _record(chassis: Chassis, tx: Transaction, law: Law, facts: Facts, *, lock: bool) -> tuple[Difference, Told]:
     told = await store.deadlines(tx.db, facts, lock=lock)
     # Until these were read the ticker went on: by an instant from before it said a breach, we would take that back.
     reading = await chassis.clock.read(tx.db)
     tx.now, tx.settled = reading.now, reading.settled
     difference = telling.decide(tx, law, facts, told, nothing_is_new=True)
     await telling.record(tx, difference, read_unlocked=None if lock else told)
-    return difference
+    return difference, told
+
+
+def _any_sooner(difference: Difference, told: Told) -> bool:
+    """Whether a clock wants to be looked at sooner than the tickers know, who else would look in vain for each batch."""
+    for complaint_id, row in difference.changed:
+        if row.next_fire_at is not None:
+            before = told.get(complaint_id, {}).get((row.stage, row.holder))
+            if before is None or before.next_fire_at is None or row.next_fire_at < before.next_fire_at:
+                return True
+    return False
 
 
 def _last(facts: dict[UUID, Any], after: UUID) -> UUID:

@@ -1,6 +1,7 @@
 """A holiday decreed late, a rule struck out: whom it would move, and moving them, while the monitor runs."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,6 @@ from amanah import project
 from amanah.fault import Fault
 from amanah.law import walk as walks
 from amanah.law.place import Place, law, opened
-from amanah.law.tally import Tally
 from amanah_sla_monitor import recalculate, telling
 
 WITA = ZoneInfo("Asia/Makassar")
@@ -242,12 +242,28 @@ async def test_a_law_that_lies_there_unapplied_is_said_and_stops_nobody(
     await eventually(lambda: "amanah_law_not_applied 0.0" in monitor.get("/metrics"), "the gauge")
 
 
+IN_THREE = """
+import os, sys
+from amanah import main
+from amanah.law import walk
+from amanah_sla_monitor import recalculate
+
+recalculate.STRETCH, os.cpu_count, answer = 2, lambda: 3, walk._answer
+
+def told(pipe):
+    tally = answer(pipe)
+    print(f"a share of {tally.complaints}", file=sys.stderr)
+    return tally
+
+walk._answer, walk.START = told, sys.argv[1]
+main.main(sys.argv[2:])
+"""
+"""The command on a machine with three cores, with stretches so short that each has one."""
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
 async def test_several_processes_share_the_complaints_and_each_clock_is_moved_once(
-    deployment: Deployment,
-    clock: VirtualClock,
-    wire: Wire,
-    deadlines: Reader,
-    monkeypatch: pytest.MonkeyPatch,
+    start: str, deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader
 ) -> None:
     monitor, complaints = deployment.monitor, [uuid4() for _ in range(7)]
     for complaint in complaints:
@@ -255,28 +271,23 @@ async def test_several_processes_share_the_complaints_and_each_clock_is_moved_on
     for complaint in complaints:
         await knows(monitor, complaint, 2)
     deployment.free_the_third_of_june()
-    monkeypatch.setattr(recalculate, "STRETCH", 2)
-    place = Place(deployment.database, deployment.pack)
-    async with opened(place) as chassis:
-        await recalculate.put_in_force(chassis, law(place))
-        stretches = [stretch async for stretch in recalculate.stretches(chassis)]
-    assert len(stretches) >= 4
-    seen: list[Tally] = []
-    monkeypatch.setattr(walks, "_answer", lambda pipe, answer=walks._answer: _counted(answer(pipe), seen))
-    monkeypatch.setattr("os.cpu_count", lambda: 3)
-    would = await walks.walk(place, stretches, 100, for_good=False)
-    done = await walks.walk(place, stretches, 100, for_good=True)
-    assert (len(seen), would.moved, would.by_place) == (6, done.moved, done.by_place)
-    assert {UUID(move["complaint"]) for move in done.moves} >= set(complaints)
+
+    def shared(verb: str) -> dict[str, Any]:
+        where = ("--database", deployment.database, "--pack", str(deployment.pack), "--json")
+        command = [sys.executable, "-c", IN_THREE, start, "law", verb, *where]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        shares = [int(count) for count in re.findall(r"a share of (\d+)", done.stderr)]
+        assert len(shares) == 3
+        assert min(shares) > 0
+        return dict(json.loads(done.stdout))
+
+    would, done = shared("diff"), shared("apply")
+    assert would == done
+    assert {UUID(move["complaint"]) for move in done["moves"]} >= set(complaints)
     for complaint in complaints:
         assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
-    assert (await walks.walk(place, stretches, 100, for_good=True)).moved == 0
-
-
-def _counted(tally: Tally, seen: list[Tally]) -> Tally:
-    seen.append(tally)
-    assert tally.complaints > 0
-    return tally
+    assert shared("apply")["moved"] == 0
 
 
 async def test_a_breach_that_the_ticker_says_while_the_new_law_is_weighed_stands(
