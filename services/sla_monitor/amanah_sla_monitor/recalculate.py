@@ -9,18 +9,25 @@ of complaints needs another one, so several processes may share them.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from amanah_chassis.batch import Transaction
 from amanah_chassis.chassis import Chassis
+from amanah_chassis.database import Connection
+from amanah_chassis.logs import logger
 from amanah_sla_monitor import past, store, telling
 from amanah_sla_monitor.domain import fingerprints
 from amanah_sla_monitor.domain.diff import Decision
 from amanah_sla_monitor.domain.fingerprints import Part
 from amanah_sla_monitor.domain.law import Law
 from amanah_sla_monitor.telling import Difference, Facts, Told
+
+log = logger(__name__)
 
 BATCH = 500
 """Complaints in one transaction: some tenths of a second, by which the breach of one of them may be late."""
@@ -29,6 +36,9 @@ ABREAST = 2
 STRETCH = 10_000
 """Complaints, finished ones too, that are walked through as one; so a statement is short also where years of them lie."""
 BEFORE_ALL = UUID(int=0)
+GIVEN_WAY = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
+TRIES, PAUSE = 10, 0.1
+"""How often, and after how many seconds, a batch that gave way is tried again."""
 
 
 class Stretch(NamedTuple):
@@ -129,17 +139,48 @@ class Walk:
     taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-async def _move(chassis: Chassis, law: Law, walk: Walk) -> Looked | None:
-    """The next batch, from its locks to its commit; None when there is none."""
-    async with chassis.transaction() as tx:
-        if await store.law_in_force(tx.db, hold=True) != walk.law:
-            raise Superseded
-        async with walk.taking:
-            if walk.left is None:
+@dataclass(slots=True)
+class Share:
+    """The complaints of one batch, which stay the same when it must be begun anew."""
+
+    walk: Walk
+    stretch: Stretch | None = None
+
+    async def take(self, db: Connection) -> Facts | None:
+        """All their facts, locked; None when there are none left."""
+        if self.stretch is not None:
+            return await store.unfinished(db, *self.stretch, BATCH, lock=True)
+        async with self.walk.taking:
+            if self.walk.left is None:
                 return None
-            after, upto = walk.left
-            facts = await store.unfinished(tx.db, after, upto, BATCH, lock=True)
-            walk.left = Stretch(_last(facts, after), upto) if len(facts) == BATCH else None
+            after, upto = self.walk.left
+            facts = await store.unfinished(db, after, upto, BATCH, lock=True)
+            last, full = _last(facts, after), len(facts) == BATCH
+            self.stretch = Stretch(after, last if full else upto)
+            self.walk.left = Stretch(last, upto) if full else None
+        return facts
+
+
+async def _move(chassis: Chassis, law: Law, walk: Walk) -> Looked | None:
+    """The next batch; None when there is none. A handler locks the cases of each kind of message in their order, one kind
+    after the other, so the two may wait for each other. Then PostgreSQL ends one of them, and it begins anew."""
+    share = Share(walk)
+    for _ in range(TRIES):
+        with suppress(*GIVEN_WAY):
+            return await _move_share(chassis, law, share)
+        log.warning("a batch gave way to a handler and begins anew")
+        await asyncio.sleep(PAUSE)
+    return await _move_share(chassis, law, share)
+
+
+async def _move_share(chassis: Chassis, law: Law, share: Share) -> Looked | None:
+    """One batch, from its locks to its commit."""
+    async with chassis.transaction() as tx:
+        if await store.law_in_force(tx.db, hold=True) != share.walk.law:
+            raise Superseded
+        facts = await share.take(tx.db)
+        if facts is None:
+            return None
         difference, told = await _tell(chassis, tx, law, facts)
         if _any_sooner(difference, told):
             await store.wake_tickers(tx.db)

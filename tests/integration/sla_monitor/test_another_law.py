@@ -1,5 +1,6 @@
 """A holiday decreed late, a rule struck out: whom it would move, and moving them, while the monitor runs."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from tests.integration.sla_monitor.support import everything, fall_due, knows, words
 from tests.support.events import case, routed, submitted
@@ -288,6 +290,30 @@ async def test_several_processes_share_the_complaints_and_each_clock_is_moved_on
     for complaint in complaints:
         assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
     assert shared("apply")["moved"] == 0
+
+
+async def test_a_circle_of_locks_with_a_handler_ends_neither(
+    deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader
+) -> None:
+    """A handler that has locked a later case comes to an earlier one, which a batch has locked."""
+    monitor = deployment.monitor
+    earlier, later = sorted((uuid4(), uuid4()))
+    for complaint in (earlier, later):
+        wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+        await knows(monitor, complaint, 2)
+    deployment.free_the_third_of_june()
+    lock = "select from casefile where complaint_id = %s for update"
+    with psycopg.connect(deployment.database) as handler:
+        handler.execute(lock, [later])
+        applied = asyncio.create_task(asyncio.to_thread(deployment.law, "apply"))
+        waits = "select count(*) from pg_locks where not granted and locktype = 'transactionid'"
+        await eventually(lambda: monitor.sql(waits) == [(1,)], "the batch to wait for the handler")
+        await asyncio.to_thread(handler.execute, lock, [earlier])  # the batch, which waited first, gives way
+    done = await applied
+    assert "gave way" in done.stderr
+    assert {UUID(move["complaint"]) for move in json.loads(done.stdout)["moves"]} >= {earlier, later}
+    for complaint in (earlier, later):
+        assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
 
 
 async def test_a_breach_that_the_ticker_says_while_the_new_law_is_weighed_stands(
