@@ -8,6 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from amanah_chassis.errors import TRANSIENT
+
 _SHOWN = 20
 """Faults of one request: enough to mend it, and no more, for whoever sends ten thousand."""
 _NAME = 80
@@ -20,6 +22,10 @@ _SAID = {
     413: ("too_large", None),
 }
 """Kind and words for what the framework says too shortly; None where its own do."""
+_AWAY = (
+    "The database does not answer just now. Send the same request again in two seconds; where it has an `Idempotency-Key`,"
+    " with the same one."
+)
 
 
 class Problem(Exception):
@@ -41,6 +47,47 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
+MEDIA_TYPE = "application/problem+json"
+_MEANS = {
+    400: "The body cannot be read: it is no JSON in UTF-8, or nested too deeply.",
+    401: "The credential is missing or wrong.",
+    403: "The caller may not say this; `errors` names the fields.",
+    404: "There is no such thing here.",
+    409: "It contradicts how things stand; `type` says in what, `detail` how.",
+    410: "It was here and has been erased.",
+    413: "The body is too long.",
+    422: "Something is not accepted; `errors` names each field with its reason.",
+    429: "Too many at once; nothing is kept. Send the same request again after `Retry-After` seconds.",
+    503: "What is needed does not answer just now. Send the same request again after `Retry-After` seconds.",
+}
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "What is wrong, where, and what to do (RFC 9457).",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "pattern": "^urn:amanah:problem:", "description": "A stable word for programs."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "A sentence for people."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason"],
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For `responses` of an app or an operation: what its OpenAPI document says of these statuses."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _MEANS[status], "content": content} for status in statuses}
+
+
 def response(problem: Problem) -> Response:
     body: dict[str, Any] = {
         "type": f"urn:amanah:problem:{problem.kind}",
@@ -51,7 +98,7 @@ def response(problem: Problem) -> Response:
     if problem.errors:
         body["errors"] = problem.errors
     # In ASCII: a field's name may hold half a character, which no other encoding takes.
-    return Response(json.dumps(body), problem.status, problem.headers or None, "application/problem+json")
+    return Response(json.dumps(body), problem.status, problem.headers or None, MEDIA_TYPE)
 
 
 def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
@@ -62,14 +109,28 @@ def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
 
 
 def install(app: Any) -> None:
-    """Teaches a FastAPI app to answer with problem details, its own validation errors included."""
+    """Teaches a FastAPI app to answer with problem details, its own validation errors and an absent database included, and
+    to describe them in its OpenAPI document."""
     from fastapi.exceptions import RequestValidationError
+
+    made = app.openapi
+
+    def with_problems() -> dict[str, Any]:
+        document: dict[str, Any] = made()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _SCHEMA
+        return document
 
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:
         return response(invalid(error.errors()))
 
+    async def on_world(_: Request, __: Exception) -> Response:
+        return response(Problem(503, "unavailable", _AWAY, headers={"Retry-After": "2"}))
+
     install_plain(app)
     app.add_exception_handler(RequestValidationError, on_invalid)
+    for error in TRANSIENT:
+        app.add_exception_handler(error, on_world)
+    app.openapi = with_problems
 
 
 def install_plain(app: Any) -> None:

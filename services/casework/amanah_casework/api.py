@@ -20,7 +20,8 @@ State = Literal["assigned", "acknowledged", "replied", "waiting", "resolved", "d
 
 def make_api(_desk: Any, chassis: Chassis) -> FastAPI:
     """GET /cases, GET /cases/{complaint}, and POST /cases/{complaint}/{verb} for each order of the contracts."""
-    app = FastAPI(title="Amanah casework", version="1", docs_url=None, redoc_url=None)
+    responses = problems.answers(400, 401, 413, 422, 503)
+    app = FastAPI(title="Amanah casework", version="1", docs_url=None, redoc_url=None, responses=responses)
     problems.install(app)
     app.add_middleware(Door, token=chassis.settings.service_token())
     _add_reading(app, chassis)
@@ -39,7 +40,7 @@ def _add_reading(app: FastAPI, chassis: Chassis) -> None:
         async with chassis.pool.acquire() as db:
             return [_shown(case) for case in await store.held_by(db, agency, state or OPEN, limit)]
 
-    @app.get("/cases/{complaint_id}")
+    @app.get("/cases/{complaint_id}", responses=problems.answers(404))
     async def read_case(complaint_id: UUID) -> dict[str, Any]:
         async with chassis.pool.acquire() as db:
             case = (await store.load(db, [complaint_id])).get(complaint_id)
@@ -61,7 +62,7 @@ def _add_reading(app: FastAPI, chassis: Chassis) -> None:
 
 
 def _add_order(app: FastAPI, chassis: Chassis, name: str, model: type[AgencyOrder]) -> None:
-    @app.post(f"/cases/{{complaint_id}}/{name}", name=name)
+    @app.post(f"/cases/{{complaint_id}}/{name}", name=name, responses=problems.answers(404, 409))
     async def order(
         complaint_id: UUID,
         body: dict[str, Any],

@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse
 
 from amanah_chassis import problems, telemetry
 from amanah_chassis.chassis import Chassis
-from amanah_chassis.errors import TRANSIENT
 from amanah_chassis.guard import bearer
 from amanah_chassis.problems import Problem
 from amanah_intake import metrics, vaultroom
@@ -36,10 +35,9 @@ _TOO_BUSY = (
 
 def make_api(intake: Intake, chassis: Chassis) -> FastAPI:
     """POST /complaints, GET /complaints/status, GET /internal/complaints/{id}/contact, POST …/erase."""
-    app = FastAPI(title="Amanah intake", version="1", docs_url=None, redoc_url=None)
+    responses = problems.answers(401, 422, 503)
+    app = FastAPI(title="Amanah intake", version="1", docs_url=None, redoc_url=None, responses=responses)
     problems.install(app)
-    for error in TRANSIENT:
-        app.add_exception_handler(error, _unavailable)
     token = chassis.settings.service_token()
     _add_filing(app, intake, chassis, f"Bearer {token}".encode())
     _add_following(app, chassis)
@@ -52,7 +50,7 @@ def _add_filing(app: FastAPI, intake: Intake, chassis: Chassis, service: bytes) 
     desk, most = Desk(intake, chassis), chassis.settings.filings_at_once
     under_way = 0
 
-    @app.post("/complaints", status_code=201, openapi_extra=FILING)
+    @app.post("/complaints", status_code=201, openapi_extra=FILING, responses=problems.answers(403, 410, 413, 429))
     async def file_complaint(request: Request) -> Response:
         nonlocal under_way
         under_way += 1
@@ -73,7 +71,7 @@ def _add_filing(app: FastAPI, intake: Intake, chassis: Chassis, service: bytes) 
 
 
 def _add_following(app: FastAPI, chassis: Chassis) -> None:
-    @app.get("/complaints/status", responses={200: {"model": Followed}})
+    @app.get("/complaints/status", responses={200: {"model": Followed}, **problems.answers(404)})
     async def status(authorization: Annotated[str | None, Header()] = None) -> Response:
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
@@ -92,7 +90,9 @@ def _add_following(app: FastAPI, chassis: Chassis) -> None:
 def _add_internal(app: FastAPI, intake: Intake, chassis: Chassis, token: str) -> None:
     guarded = [Depends(bearer(token))]
 
-    @app.get("/internal/complaints/{complaint_id}/contact", dependencies=guarded)
+    absent = problems.answers(404)
+
+    @app.get("/internal/complaints/{complaint_id}/contact", dependencies=guarded, responses=absent)
     async def contact(
         complaint_id: UUID,
         amanah_caller: Annotated[Literal["notifier", "casework", "service"], Header()] = "service",
@@ -103,7 +103,7 @@ def _add_internal(app: FastAPI, intake: Intake, chassis: Chassis, token: str) ->
             raise Problem(404, "not_found", "There is no contact for this complaint.", headers=_PRIVATE)
         return JSONResponse(found, headers=_PRIVATE)
 
-    @app.post("/internal/complaints/{complaint_id}/erase", status_code=204, dependencies=guarded)
+    @app.post("/internal/complaints/{complaint_id}/erase", status_code=204, dependencies=guarded, responses=absent)
     async def erase(complaint_id: UUID) -> Response:
         if not await vaultroom.erase(chassis, complaint_id):
             raise Problem(404, "not_found", "There is no such complaint.")
@@ -159,14 +159,3 @@ def parsed(body: bytes) -> Form:
         raise Problem(
             422, "invalid_request", f"Not accepted: {fields}. See `errors` for each reason.", errors
         ) from None
-
-
-async def _unavailable(_: Request, __: Exception) -> Response:
-    return problems.response(
-        Problem(
-            503,
-            "unavailable",
-            "The database does not answer just now. Send the request again; a filing with the same Idempotency-Key.",
-            headers={"Retry-After": "2"},
-        )
-    )

@@ -18,7 +18,6 @@ FILING: dict[str, Any] = {
             "schema": {"type": "string", "minLength": 8, "maxLength": 200, "pattern": "^[!-~]+$"},
         }
     ],
-    "responses": {"429": {"description": "Too many at once; nothing is kept. Send it again, with the same key."}},
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": _REF.format(model="Form")}}},

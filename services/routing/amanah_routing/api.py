@@ -25,7 +25,8 @@ class AssignRequest(BaseModel):
 
 def make_api(desk: Desk, chassis: Chassis) -> FastAPI:
     """GET /triage, POST /triage/{complaint}/assign."""
-    app = FastAPI(title="Amanah routing", version="1", docs_url=None, redoc_url=None)
+    responses = problems.answers(400, 401, 413, 422, 503)
+    app = FastAPI(title="Amanah routing", version="1", docs_url=None, redoc_url=None, responses=responses)
     problems.install(app)
     app.add_middleware(Door, token=chassis.settings.service_token())
 
@@ -45,7 +46,7 @@ def make_api(desk: Desk, chassis: Chassis) -> FastAPI:
             for c in waiting
         ]
 
-    @app.post("/triage/{complaint_id}/assign")
+    @app.post("/triage/{complaint_id}/assign", responses=problems.answers(404, 409))
     async def assign(
         complaint_id: UUID, request: AssignRequest, traceparent: Annotated[str | None, Header()] = None
     ) -> dict[str, object]:

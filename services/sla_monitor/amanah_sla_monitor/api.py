@@ -23,12 +23,31 @@ from amanah_sla_monitor.monitor import Monitor
 from amanah_sla_monitor.past import Past
 from amanah_sla_monitor.receipt import receipt
 
+CALCULATOR: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": name in ("rule", "start"), "description": said, "schema": schema}
+        for name, said, schema in (
+            ("rule", "Id of a rule of the pack.", {"type": "string"}),
+            ("start", "When the term began, with its offset.", {"type": "string", "format": "date-time"}),
+            ("calendar", "Id of a calendar, instead of the one that the rule counts by.", {"type": "string"}),
+            (
+                "pause",
+                "FROM/TO, as often as there were pauses; FROM/ for one that still stands.",
+                {"type": "array", "items": {"type": "string"}},
+            ),
+            ("extend", "Whether the term was extended.", {"type": "boolean"}),
+        )
+    ]
+}
+"""What the OpenAPI document says of the query, which is read by hand so that every refusal names its argument."""
+
 
 def make_api(monitor: Monitor, chassis: Chassis) -> FastAPI:
-    app = FastAPI(title="Amanah SLA monitor", version="1", docs_url=None, redoc_url=None)
+    responses = problems.answers(422, 503)
+    app = FastAPI(title="Amanah SLA monitor", version="1", docs_url=None, redoc_url=None, responses=responses)
     problems.install(app)
 
-    @app.get("/deadlines/{complaint_id}")
+    @app.get("/deadlines/{complaint_id}", responses=problems.answers(404))
     async def deadlines(complaint_id: UUID) -> dict[str, Any]:
         """Folded anew from the facts, beside what was last told of each clock; a finished one by the law of its own time."""
         async with chassis.pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
@@ -59,7 +78,7 @@ def make_api(monitor: Monitor, chassis: Chassis) -> FastAPI:
             folded.append(next((c for c in own if (c.stage, c.holder) == (clock.stage, clock.holder)), clock))
         return folded
 
-    @app.get("/calculator")
+    @app.get("/calculator", openapi_extra=CALCULATOR)
     async def calculator(request: Request) -> dict[str, Any]:
         """`rule`, `start`, `calendar`, `pause` (FROM/TO, as often as there were pauses), `extend` (true or false)."""
         try:

@@ -1,14 +1,18 @@
 """What the chassis answers over HTTP: problems, the guard, health."""
 
+import json
 from typing import Any
 
+import asyncpg
 import httpx
+import jsonschema
 import pytest
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 
 from amanah_chassis import health, problems
+from amanah_chassis.errors import DatabaseAway
 from amanah_chassis.guard import bearer
 from amanah_chassis.problems import Problem
 
@@ -50,6 +54,44 @@ async def test_a_validation_error_names_the_field_and_not_the_value() -> None:
     assert [error["field"] for error in body["errors"]] == ["parts.1"]
     assert "parts.1" in body["detail"]
     assert "s3cret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "fault", [DatabaseAway(), ConnectionRefusedError(), asyncpg.TooManyConnectionsError()], ids=repr
+)
+async def test_a_database_that_is_away_is_no_fault_of_ours_or_of_the_sender(fault: Exception) -> None:
+    app = make_app()
+
+    @app.get("/kept")
+    async def kept() -> None:
+        raise fault
+
+    async with client(app) as http:
+        answer = await http.get("/kept")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.json()["type"] == "urn:amanah:problem:unavailable"
+    assert "again" in answer.json()["detail"]
+
+
+async def test_the_document_tells_of_problems_and_not_of_what_the_framework_would_say() -> None:
+    app = FastAPI(responses=problems.answers(422))
+    problems.install(app)
+
+    @app.post("/forms", responses=problems.answers(404))
+    async def form(form: Form) -> dict[str, str]:
+        return {"name": form.name}
+
+    async with client(app) as http:
+        document = (await http.get("/openapi.json")).json()
+    told = document["paths"]["/forms"]["post"]["responses"]
+    assert {status: list(said.get("content", ())) for status, said in told.items()} == {
+        "200": ["application/json"],
+        "404": ["application/problem+json"],
+        "422": ["application/problem+json"],
+    }
+    shape = document["components"]["schemas"]["Problem"]
+    jsonschema.validate(json.loads(bytes(problems.response(Problem(404, "not_found", "No.")).body)), shape)
+    assert "HTTPValidationError" not in json.dumps(document)
 
 
 async def test_a_problem_keeps_status_errors_and_headers() -> None:
