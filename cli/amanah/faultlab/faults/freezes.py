@@ -14,6 +14,7 @@ from amanah.faultlab.locks import Trap, trap
 SESSION_SECONDS = 10.0
 """After so long without a heartbeat Kafka gives a consumer's partitions to another."""
 BROKER_SECONDS = 15.0
+SETTLING_SECONDS = 5.0
 OPEN = "idle in transaction"
 CLAIM = "with due as materialized"
 """How the ticker's statement begins: of a longer one PostgreSQL shows the first thousand letters."""
@@ -84,6 +85,8 @@ async def _two_tickers(lab: Lab) -> Figures:
         due = "select complaint_id from deadline where next_fire_at <= clock_timestamp() - interval '400 milliseconds'"
         all_due, free = await db.fetch(due), await db.fetch(f"{due} for update skip locked")
         figures["claimed"] = len(all_due) - len(free)
+        if not figures["claimed"]:
+            return
         before = await db.fetchval("select count(*) from fired")
         # By then Kafka has given away what the frozen one should read; until it is read, the other may have to be silent.
         await asyncio.sleep(SESSION_SECONDS + 3)
@@ -97,6 +100,7 @@ async def _two_tickers(lab: Lab) -> Figures:
                 bit = await _in_transaction(caught, CLAIM, name, pid, stop)
                 if bit and figures["claimed"] and figures["fired_meanwhile"]:
                     break
+                await asyncio.sleep(SETTLING_SECONDS)  # one that has just been frozen has to catch up, and is silent
             await asyncio.sleep(1)
     finally:
         await db.close()
