@@ -12,7 +12,6 @@ from amanah.fault import Fault
 if TYPE_CHECKING:
     from amanah.law.place import Place
     from amanah.law.tally import Tally
-    from amanah.law.walk import Crew
     from amanah.progress import Progress
 
 app = cyclopts.App(name="law", help="Changed rules, calendars or holidays: whom they would move, and moving them.")
@@ -97,29 +96,28 @@ def past(
 
 def _go(place: "Place", limit: int, as_json: bool, *, for_good: bool) -> None:
     from amanah.law import words
-    from amanah.law.walk import Look, crew
     from amanah.progress import shown
     from amanah.running import run
 
-    with crew(Look(place, limit, for_good)) as hands, shown() as progress:
-        tally = run(_tally(hands, progress))
+    with shown() as progress:
+        tally = run(_tally(place, limit, progress, for_good=for_good))
     if as_json:
         print(json.dumps(tally.as_dict(), ensure_ascii=False, indent=1))
     else:
         words.tell(tally, done=for_good)
 
 
-async def _tally(hands: "Crew", progress: "Progress") -> "Tally":
+async def _tally(place: "Place", limit: int, progress: "Progress", *, for_good: bool) -> "Tally":
     from amanah.law.place import law, opened
+    from amanah.law.walk import walk
     from amanah_sla_monitor import recalculate
 
-    place = hands.look.place
     read = law(place)
     progress.step(f"Holding the law of {place.pack} against every clock that runs")
     try:
         async with opened(place) as chassis:
-            await (recalculate.put_in_force if hands.look.for_good else recalculate.check)(chassis, read)
+            await (recalculate.put_in_force if for_good else recalculate.check)(chassis, read)
             stretches = [stretch async for stretch in recalculate.stretches(chassis)]
-        return await hands.walk(stretches)
+        return await walk(place, stretches, limit, for_good=for_good)
     except recalculate.NoNewVersion as unversioned:
         raise Fault(f"{place.pack}: {unversioned}") from None

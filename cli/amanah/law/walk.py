@@ -4,12 +4,9 @@ process folds on one core."""
 import asyncio
 import multiprocessing
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 
 import uvloop
 
@@ -24,96 +21,66 @@ YIELDING = 5
 """Steps of niceness by which they stand back for monitors and relays on the same machine."""
 MOST = 4
 """Processes, each with two connections: more would crowd out the monitors."""
-START = "fork" if sys.platform == "linux" else "spawn"
-"""A fork has all modules at hand, which saves each process half a second; elsewhere than on Linux it is not safe."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What is to be done with the law of a place: held against the clocks, or, for good, told to them."""
-
-    place: Place
-    limit: int
-    """Of moves that are named one by one."""
-    for_good: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Crew:
-    """Processes that wait for their shares."""
-
-    look: Look
-    members: list[tuple[BaseProcess, Connection]] = field(default_factory=list)
-
-    async def walk(self, stretches: Sequence[Stretch]) -> Tally:
-        """Through these stretches; what is too little to be shared is done here. Raises Fault; begun again, the work goes on
-        where it was."""
-        if min(len(self.members), len(stretches)) <= 1:
-            return await _walk(self.look, stretches)
-        whole, pipes = Tally(self.look.limit), [pipe for _, pipe in self.members]
-        try:
-            for number, pipe in enumerate(pipes):
-                pipe.send(stretches[number :: len(pipes)])
-            for tally in await asyncio.gather(*(asyncio.to_thread(_answer, pipe) for pipe in pipes)):
-                whole.merge(tally)
-        finally:
-            self.dismiss()  # all of them when one fails; and nobody must go on waiting for an answer
-        return whole
-
-    def hire(self) -> None:
-        """One more. The copy that it has of us must hold no loop, no thread and no connection."""
-        context = multiprocessing.get_context(START)
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(ours, theirs, self.look), daemon=True)  # type: ignore[attr-defined]
-        process.start()
-        theirs.close()  # theirs alone, so that a process that ends without a word is noticed
-        self.members.append((process, ours))
-
-    def dismiss(self) -> None:
-        for process, _ in self.members:
-            process.terminate()
-            process.join()
+async def walk(place: Place, stretches: Sequence[Stretch], limit: int, *, for_good: bool) -> Tally:
+    """Holds the law against the clocks of these stretches, and for good tells them. Raises Fault."""
+    count = min(MOST, os.cpu_count() or 1, len(stretches))
+    if count <= 1:
+        return await _walk(place, stretches, limit, for_good=for_good)
+    whole = Tally(limit)
+    for tally in await _shared([(place, stretches[n::count], limit, for_good) for n in range(count)]):
+        whole.merge(tally)
+    return whole
 
 
-@contextmanager
-def crew(look: Look) -> Iterator[Crew]:
-    """As many as there are cores; they end with this. Begin it first of all: see `hire`."""
-    hands, count = Crew(look), min(MOST, os.cpu_count() or 1)
-    try:
-        while 1 < count > len(hands.members):
-            hands.hire()
-        yield hands
-    finally:
-        hands.dismiss()
-
-
-def _work(ours: Connection, theirs: Connection, look: Look) -> None:
-    """One process: takes its share, and answers with what came of it."""
-    ours.close()  # a copy, which would hide that whoever asked is gone
-    os.nice(YIELDING)
-    with suppress(
-        EOFError, BrokenPipeError, KeyboardInterrupt
-    ):  # whoever asked is gone, or has been told to stop, as we have
-        stretches = theirs.recv()
-        try:
-            theirs.send(uvloop.run(_walk(look, stretches)))
-        except Fault as fault:
-            theirs.send(fault)
-
-
-async def _walk(look: Look, stretches: Sequence[Stretch]) -> Tally:
-    tally, law, parent = Tally(look.limit), places.law(look.place), os.getppid()
-    through = recalculate.move if look.for_good else recalculate.preview
-    async with places.opened(look.place) as chassis:
+async def _walk(place: Place, stretches: Sequence[Stretch], limit: int, *, for_good: bool) -> Tally:
+    tally, law, parent = Tally(limit), places.law(place), os.getppid()
+    look = recalculate.move if for_good else recalculate.preview
+    async with places.opened(place) as chassis:
         try:
             for stretch in stretches:
-                async for looked in through(chassis, law, stretch):
+                async for looked in look(chassis, law, stretch):
                     tally.add(looked.complaints, looked.decisions)
                 if os.getppid() != parent:
                     raise Fault("Whoever asked for this is gone.")
         except recalculate.Superseded as superseded:
             raise Fault(f"Stopped: {superseded}.") from None
     return tally
+
+
+Task = tuple[Place, Sequence[Stretch], int, bool]
+
+
+async def _shared(tasks: Sequence[Task]) -> list[Tally]:
+    """Each task in a process of its own. They end with this one, and all of them when one fails; begun again, the work goes
+    on where it was."""
+    spawn = multiprocessing.get_context("spawn")
+    pipes = [spawn.Pipe(duplex=False) for _ in tasks]
+    processes = [
+        spawn.Process(target=_task, args=(answer, task), daemon=True)
+        for (_, answer), task in zip(pipes, tasks, strict=True)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        for _, answer in pipes:
+            answer.close()  # theirs alone, so that a process that ends without a word is noticed
+        return await asyncio.gather(*(asyncio.to_thread(_answer, pipe) for pipe, _ in pipes))
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _task(answer: Connection, task: Task) -> None:
+    place, stretches, limit, for_good = task
+    os.nice(YIELDING)
+    with suppress(BrokenPipeError, KeyboardInterrupt):  # whoever asked is gone, or has been told to stop, as we have
+        try:
+            answer.send(uvloop.run(_walk(place, stretches, limit, for_good=for_good)))
+        except Fault as fault:
+            answer.send(fault)
 
 
 def _answer(pipe: Connection) -> Tally:

@@ -25,7 +25,7 @@ from amanah_sla_monitor.domain import fingerprints
 from amanah_sla_monitor.domain.diff import Decision
 from amanah_sla_monitor.domain.fingerprints import Part
 from amanah_sla_monitor.domain.law import Law
-from amanah_sla_monitor.telling import Difference, Facts, Told
+from amanah_sla_monitor.telling import Difference, Facts
 
 log = logger(__name__)
 
@@ -181,13 +181,13 @@ async def _move_share(chassis: Chassis, law: Law, share: Share) -> Looked | None
         facts = await share.take(tx.db)
         if facts is None:
             return None
-        difference, told = await _tell(chassis, tx, law, facts)
-        if _any_sooner(difference, told):
+        difference = await _tell(chassis, tx, law, facts)
+        if difference.changed:
             await store.wake_tickers(tx.db)
     return Looked(len(facts), tuple(difference.decisions))
 
 
-async def _tell(chassis: Chassis, tx: Transaction, law: Law, facts: Facts) -> tuple[Difference, Told]:
+async def _tell(chassis: Chassis, tx: Transaction, law: Law, facts: Facts) -> Difference:
     """First without a lock on each clock, which would cost as much as to write it: the ticker seldom comes between."""
     try:
         async with tx.db.transaction():  # a savepoint
@@ -196,24 +196,14 @@ async def _tell(chassis: Chassis, tx: Transaction, law: Law, facts: Facts) -> tu
         return await _record(chassis, tx, law, facts, lock=True)
 
 
-async def _record(chassis: Chassis, tx: Transaction, law: Law, facts: Facts, *, lock: bool) -> tuple[Difference, Told]:
+async def _record(chassis: Chassis, tx: Transaction, law: Law, facts: Facts, *, lock: bool) -> Difference:
     told = await store.deadlines(tx.db, facts, lock=lock)
     # Until these were read the ticker went on: by an instant from before it said a breach, we would take that back.
     reading = await chassis.clock.read(tx.db)
     tx.now, tx.settled = reading.now, reading.settled
     difference = telling.decide(tx, law, facts, told, nothing_is_new=True)
     await telling.record(tx, difference, read_unlocked=None if lock else told)
-    return difference, told
-
-
-def _any_sooner(difference: Difference, told: Told) -> bool:
-    """Whether a clock wants to be looked at sooner than the tickers know, who else would look in vain for each batch."""
-    for complaint_id, row in difference.changed:
-        if row.next_fire_at is not None:
-            before = told.get(complaint_id, {}).get((row.stage, row.holder))
-            if before is None or before.next_fire_at is None or row.next_fire_at < before.next_fire_at:
-                return True
-    return False
+    return difference
 
 
 def _last(facts: dict[UUID, Any], after: UUID) -> UUID:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import psycopg
 import pytest
 from tests.integration.sla_monitor.support import everything, fall_due, knows, words
@@ -26,6 +26,7 @@ from amanah import project
 from amanah.fault import Fault
 from amanah.law import walk as walks
 from amanah.law.place import Place, law, opened
+from amanah.law.tally import Tally
 from amanah_sla_monitor import recalculate, telling
 
 WITA = ZoneInfo("Asia/Makassar")
@@ -244,28 +245,12 @@ async def test_a_law_that_lies_there_unapplied_is_said_and_stops_nobody(
     await eventually(lambda: "amanah_law_not_applied 0.0" in monitor.get("/metrics"), "the gauge")
 
 
-IN_THREE = """
-import os, sys
-from amanah import main
-from amanah.law import walk
-from amanah_sla_monitor import recalculate
-
-recalculate.STRETCH, os.cpu_count, answer = 2, lambda: 3, walk._answer
-
-def told(pipe):
-    tally = answer(pipe)
-    print(f"a share of {tally.complaints}", file=sys.stderr)
-    return tally
-
-walk._answer, walk.START = told, sys.argv[1]
-main.main(sys.argv[2:])
-"""
-"""The command on a machine with three cores, with stretches so short that each has one."""
-
-
-@pytest.mark.parametrize("start", ["fork", "spawn"])
 async def test_several_processes_share_the_complaints_and_each_clock_is_moved_once(
-    start: str, deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader
+    deployment: Deployment,
+    clock: VirtualClock,
+    wire: Wire,
+    deadlines: Reader,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monitor, complaints = deployment.monitor, [uuid4() for _ in range(7)]
     for complaint in complaints:
@@ -273,23 +258,28 @@ async def test_several_processes_share_the_complaints_and_each_clock_is_moved_on
     for complaint in complaints:
         await knows(monitor, complaint, 2)
     deployment.free_the_third_of_june()
-
-    def shared(verb: str) -> dict[str, Any]:
-        where = ("--database", deployment.database, "--pack", str(deployment.pack), "--json")
-        command = [sys.executable, "-c", IN_THREE, start, "law", verb, *where]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        shares = [int(count) for count in re.findall(r"a share of (\d+)", done.stderr)]
-        assert len(shares) == 3
-        assert min(shares) > 0
-        return dict(json.loads(done.stdout))
-
-    would, done = shared("diff"), shared("apply")
-    assert would == done
-    assert {UUID(move["complaint"]) for move in done["moves"]} >= set(complaints)
+    monkeypatch.setattr(recalculate, "STRETCH", 2)
+    place = Place(deployment.database, deployment.pack)
+    async with opened(place) as chassis:
+        await recalculate.put_in_force(chassis, law(place))
+        stretches = [stretch async for stretch in recalculate.stretches(chassis)]
+    assert len(stretches) >= 4
+    seen: list[Tally] = []
+    monkeypatch.setattr(walks, "_answer", lambda pipe, answer=walks._answer: _counted(answer(pipe), seen))
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    would = await walks.walk(place, stretches, 100, for_good=False)
+    done = await walks.walk(place, stretches, 100, for_good=True)
+    assert (len(seen), would.moved, would.by_place) == (6, done.moved, done.by_place)
+    assert {UUID(move["complaint"]) for move in done.moves} >= set(complaints)
     for complaint in complaints:
         assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
-    assert shared("apply")["moved"] == 0
+    assert (await walks.walk(place, stretches, 100, for_good=True)).moved == 0
+
+
+def _counted(tally: Tally, seen: list[Tally]) -> Tally:
+    seen.append(tally)
+    assert tally.complaints > 0
+    return tally
 
 
 async def test_a_circle_of_locks_with_a_handler_ends_neither(
@@ -313,6 +303,36 @@ async def test_a_circle_of_locks_with_a_handler_ends_neither(
     assert "gave way" in done.stderr
     assert {UUID(move["complaint"]) for move in json.loads(done.stdout)["moves"]} >= {earlier, later}
     for complaint in (earlier, later):
+        assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
+
+
+async def test_a_batch_that_gives_way_late_begins_anew_with_the_same_complaints(
+    deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL may also end it when it writes; by then the next batch has the complaints behind."""
+    monitor, complaints = deployment.monitor, [uuid4() for _ in range(5)]
+    for complaint in complaints:
+        wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+    for complaint in complaints:
+        await knows(monitor, complaint, 2)
+    deployment.free_the_third_of_june()
+    record, ended = telling.record, list[int]()
+
+    async def ends_twice(*given: Any, **how: Any) -> None:
+        await record(*given, **how)
+        if len(ended) < 2:
+            ended.append(1)
+            raise asyncpg.DeadlockDetectedError
+
+    monkeypatch.setattr(telling, "record", ends_twice)
+    monkeypatch.setattr(recalculate, "BATCH", 2)
+    place = Place(deployment.database, deployment.pack)
+    async with opened(place) as chassis:
+        looked = [looked async for looked in recalculate.apply(chassis, law(place))]
+    told = [complaint for batch in looked for complaint, _ in batch.decisions]
+    assert len(ended) == 2
+    for complaint in complaints:
+        assert told.count(complaint) == 1
         assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
 
 
