@@ -34,6 +34,9 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show which running clocks the law on disk would move, and change nothing."""
+    from amanah.law import processes
+
+    processes.prepare()
     from amanah.law.place import find
 
     _go(find(data, database, pack), limit, as_json, for_good=False)
@@ -52,10 +55,13 @@ def apply(
 
     The monitors read their pack anew by themselves. Finished clocks stay as they are. Interrupted, it can be begun again.
     """
-    from amanah.law.place import find
-
     if pack is not None and database is None:
         raise Fault("A stack applies the law of its own pack: change the files there, then apply.", 2)
+    from amanah.law import processes
+
+    processes.prepare()
+    from amanah.law.place import find
+
     _go(find(data, database, pack), limit, as_json, for_good=True)
 
 

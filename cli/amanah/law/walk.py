@@ -2,7 +2,6 @@
 process folds on one core."""
 
 import asyncio
-import multiprocessing
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ import uvloop
 
 from amanah.fault import Fault
 from amanah.law import place as places
+from amanah.law import processes
 from amanah.law.place import Place
 from amanah.law.tally import Tally
 from amanah_sla_monitor import recalculate
@@ -19,13 +19,11 @@ from amanah_sla_monitor.recalculate import Stretch
 
 YIELDING = 5
 """Steps of niceness by which they stand back for monitors and relays on the same machine."""
-MOST = 4
-"""Processes, each with two connections: more would crowd out the monitors."""
 
 
 async def walk(place: Place, stretches: Sequence[Stretch], limit: int, *, for_good: bool) -> Tally:
     """Holds the law against the clocks of these stretches, and for good tells them. Raises Fault."""
-    count = min(MOST, os.cpu_count() or 1, len(stretches))
+    count = min(processes.count(), len(stretches))
     if count <= 1:
         return await _walk(place, stretches, limit, for_good=for_good)
     whole = Tally(limit)
@@ -55,20 +53,19 @@ Task = tuple[Place, Sequence[Stretch], int, bool]
 async def _shared(tasks: Sequence[Task]) -> list[Tally]:
     """Each task in a process of its own. They end with this one, and all of them when one fails; begun again, the work goes
     on where it was."""
-    spawn = multiprocessing.get_context("spawn")
-    pipes = [spawn.Pipe(duplex=False) for _ in tasks]
-    processes = [
-        spawn.Process(target=_task, args=(answer, task), daemon=True)
+    pipes = [processes.FORKED.Pipe(duplex=False) for _ in tasks]
+    hands = [
+        processes.FORKED.Process(target=_task, args=(answer, task), daemon=True)
         for (_, answer), task in zip(pipes, tasks, strict=True)
     ]
     try:
-        for process in processes:
+        for process in hands:
             process.start()
         for _, answer in pipes:
             answer.close()  # theirs alone, so that a process that ends without a word is noticed
         return await asyncio.gather(*(asyncio.to_thread(_answer, pipe) for pipe, _ in pipes))
     finally:
-        for process in processes:
+        for process in hands:
             process.terminate()
             process.join()
 
