@@ -53,6 +53,7 @@ def test_what_is_written_is_read_by_others_and_is_the_newest(tmp_path: Path) -> 
     assert homes.read() == homes.read(tmp_path) == a_state(tmp_path)
     assert stat.S_IMODE((tmp_path / "stack.json").stat().st_mode) == 0o600
     assert home.earlier_ports() == {"kafka": 8100, "intake": 8101}
+    assert homes.earlier_pack(tmp_path) == "packs/x"
     assert homes.read().url("intake") == "http://127.0.0.1:8101"
     assert homes.read().dsn("intake").startswith("postgresql://amanah_intake:")
 
@@ -68,6 +69,7 @@ def test_a_stack_that_no_person_started_is_not_what_other_commands_mean(tmp_path
 def test_a_state_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "stack.json").write_text(content)
     assert Home(tmp_path).earlier_ports() == {}
+    assert homes.earlier_pack(tmp_path) is None
     with pytest.raises(Fault, match=r"There is no stack in .* Start one with \./amanah up --data"):
         homes.read(tmp_path)
 

@@ -1,6 +1,8 @@
 """`amanah up`: the whole system on this machine, until Ctrl-C."""
 
 import asyncio
+import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
 
 WELL_KNOWN = 8100
 """Kafka listens here and the services on the ports after it (intake: 8101), if all are free."""
+EXAMPLE = {"category": "STREET LIGHT", "narrative": "The light before the school has been dark for two weeks."}
+"""Of a pack that names none."""
 
 
 def up(
     *,
-    pack: str = "nyc311",
+    pack: str | None = None,
     data: Path | None = None,
     port_base: int | None = None,
     kafka_port: int | None = None,
@@ -39,7 +43,8 @@ def up(
     Parameters
     ----------
     pack
-        Data pack: agencies, rules, calendars. A name in packs/ or a folder.
+        Data pack: agencies, rules, calendars. A name in packs/ or a folder [default: what the data was last started with;
+        of new data nyc311].
     data
         Where all data goes [default: .amanah/up in the checkout]. Delete it to begin anew. Two stacks need two of them.
     port_base
@@ -55,6 +60,7 @@ def up(
     services
         --no-services starts PostgreSQL and Kafka only.
     """
+    from amanah.embedded import home
     from amanah.embedded.jars import KAFKA_VERSION
     from amanah.embedded.stack import Options
     from amanah.running import run
@@ -70,7 +76,8 @@ def up(
         kafka_version=kafka_version or KAFKA_VERSION,
     )
     _refuse_unknown(options)
-    run(_up(data or project.STATE / "up", project.pack(pack), options))
+    data = data or project.STATE / "up"
+    run(_up(data, project.pack(pack or home.earlier_pack(data) or "nyc311"), options))
 
 
 def _refuse_unknown(options: "Options") -> None:
@@ -108,16 +115,20 @@ def where(stack: "Stack") -> str:
     if running and stack.sinks is not None:
         places.append(("notices", str(stack.sinks.directory)))
     text = "".join(f"{name:<13}{place}\n" for name, place in places)
-    return text + (first_complaint(stack.url("intake")) if "intake" in running else "")
+    return text + (first_complaint(stack.url("intake"), stack.pack) if "intake" in running else "")
 
 
-def first_complaint(intake: str) -> str:
-    """Commands that a person can paste into a second terminal."""
+def first_complaint(intake: str, pack: Path) -> str:
+    """Commands that a person can paste into a second terminal, with the complaint that `pack.yaml` has for an example."""
+    import yaml
+
+    home = yaml.safe_load((pack / "pack.yaml").read_text(encoding="utf-8")) if (pack / "pack.yaml").is_file() else {}
+    body = shlex.quote(json.dumps(home.get("example", EXAMPLE), ensure_ascii=False))
     return f"""
 File a complaint:
 
   curl -sS {intake}/complaints -H 'Content-Type: application/json' -H "Idempotency-Key: mine-$(date +%s)" \\
-       -d '{{"category": "Street Light Condition", "narrative": "The light before the school has been dark for two weeks."}}'
+       -d {body}
 
 Follow it with the secret that the answer holds:
 

@@ -106,6 +106,14 @@ class Home:
             return {}
 
 
+def earlier_pack(data: Path) -> str | None:
+    """The folder of the pack that the last stack in `data` ran with; None of new data."""
+    try:
+        return str(json.loads((data / "stack.json").read_text())["pack"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def read(data: Path | None = None) -> State:
     """The state of the stack in `data`, or of the one started last."""
     if data is None:
