@@ -1,6 +1,7 @@
 """Every SQL statement of `sla_monitor`. All are set-based: their number does not grow with the batch."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -152,30 +153,27 @@ async def save_unless_overtaken(
 ) -> None:
     """Stores new and changed clocks that were read without a lock. The case files are locked, so only the ticker may have
     been at one, and it never leaves `next_fire_at` as it was. Raises Overtaken."""
-    new, moved, relabelled = list[tuple[UUID, Stored]](), list[_AsRead](), list[_AsRead]()
+    new, known = list[tuple[UUID, Stored]](), defaultdict[int, list[_AsRead]](list)
     for complaint_id, row in changed:
         before = told.get(complaint_id, {}).get((row.stage, row.holder))
         if before is None:
             new.append((complaint_id, row))
-        elif row[_BEHIND_THE_LAW:] == before[_BEHIND_THE_LAW:]:
-            relabelled.append((before.next_fire_at, complaint_id, row))
         else:
-            moved.append((before.next_fire_at, complaint_id, row))
+            width = next(width for width in _AS_READ if row[width:] == before[width:])
+            known[width].append((before.next_fire_at, complaint_id, row))
     await save(db, new)
-    await _save_as_read(db, _RELABEL_AS_READ, relabelled, _BEHIND_THE_LAW)
-    await _save_as_read(db, _SAVE_AS_READ, moved, len(_FIELDS))
+    for width, rows in known.items():
+        await _save_as_read(db, rows, width)
 
 
 _AsRead = tuple[datetime | None, UUID, Stored]
 """A clock to be stored if its `next_fire_at` is still this one."""
 
 
-async def _save_as_read(db: Connection, statement: str, rows: Sequence[_AsRead], width: int) -> None:
-    """`width`: how many of a clock's fields the statement takes."""
-    if not rows:
-        return
+async def _save_as_read(db: Connection, rows: Sequence[_AsRead], width: int) -> None:
+    """Stores the first so many fields of each; the others are as they were."""
     columns = _columns_of([(complaint_id, row) for _, complaint_id, row in rows], width)
-    done = await db.execute(statement, [was for was, _, _ in rows], *columns)
+    done = await db.execute(_AS_READ[width], [was for was, _, _ in rows], *columns)
     if int(done.rpartition(" ")[2]) < len(rows):
         raise Overtaken
 
@@ -199,9 +197,13 @@ def _read_marks(marks: str | None) -> tuple[Mark, ...]:
 
 
 _STATE, _MARKS = _FIELDS.index("state"), _FIELDS.index("marks")
-_BEHIND_THE_LAW = _FIELDS.index("deadline_version")
-"""The fields before it are the clock's own key and the rule and calendar that count it; those from it on, what they gave."""
-_TYPES = ("text", "int", "text", "text", "text", "int", "text", "text", *("timestamptz",) * 4, "text", "jsonb")
+_KINDS = {
+    "holder": "int",
+    "deadline_version": "int",
+    "marks": "json",
+    **dict.fromkeys(("due_at", "next_fire_at", "started_at", "ended_at"), "timestamptz"),
+}
+_TYPES = [_KINDS.get(name, "text") for name in _FIELDS]
 _SAVE = f"""
     insert into deadline (complaint_id, {_COLUMNS})
     select * from unnest($1::uuid[], {", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_TYPES, 2))})
@@ -222,9 +224,9 @@ def _as_read(width: int) -> str:
     """  # noqa: S608 - built from the names above
 
 
-_SAVE_AS_READ = _as_read(len(_FIELDS))
-_RELABEL_AS_READ = _as_read(_BEHIND_THE_LAW)
-"""Of most clocks that a new calendar does not move only its version changes: a third of the bytes, and no mark to parse."""
+_AS_READ = {width: _as_read(width) for width in (*map(_FIELDS.index, ("deadline_version", "agency")), len(_FIELDS))}
+"""By how many fields may differ. Of most clocks that a new calendar does not move only its version does, a third of the
+bytes; of most that it moves, nothing behind the marks."""
 
 
 # -- firing --------------------------------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ async def fire_due(db: Connection, come: datetime, detected_at: datetime, limit:
         ), claimed as (
             update deadline d
             set state = case when d.state in ('running', 'paused') and d.due_at <= $1 then 'breached' else d.state end,
-                next_fire_at = (select min((m ->> 0)::timestamptz) from jsonb_array_elements(d.marks) m
+                next_fire_at = (select min((m ->> 0)::timestamptz) from json_array_elements(d.marks) m
                                 where (m ->> 0)::timestamptz > $1)
             from due u where d.complaint_id = u.complaint_id and d.stage = u.stage and d.holder = u.holder
             returning d.complaint_id, d.stage, d.holder, d.rule, d.rule_version, d.calendar, d.deadline_version, d.agency,
@@ -287,7 +289,7 @@ async def fire_due(db: Connection, come: datetime, detected_at: datetime, limit:
             union all
             select complaint_id, stage, holder, rule, rule_version, calendar, deadline_version, agency, due_at, source_ref,
                    m ->> 1, (m ->> 0)::timestamptz
-            from claimed, jsonb_array_elements(marks) m
+            from claimed, json_array_elements(marks) m
             where (m ->> 0)::timestamptz between since and $1
               and case split_part(m ->> 1, '/', 1)
                   when 'escalation' then state = 'breached'

@@ -61,23 +61,26 @@ class Ground(StrEnum):
 
 
 class Stored(NamedTuple):
-    """A clock as it was last told of."""
+    """A clock as it was last told of: its key, by which law it is counted, what that gives, and how it stands."""
 
     stage: str
     holder: int
+
     rule: str
     rule_version: str
     calendar: str | None
+
     deadline_version: int
+    due_at: datetime | None
+    next_fire_at: datetime | None
+    """The earliest mark not said yet."""
+    marks: tuple[Mark, ...]
+
     agency: str | None
     state: State
     started_at: datetime
-    due_at: datetime | None
     ended_at: datetime | None
-    next_fire_at: datetime | None
-    """The earliest mark not said yet."""
-    source_ref: str | None = None
-    marks: tuple[Mark, ...] = ()
+    source_ref: str | None
 
 
 class Decision(NamedTuple):
@@ -146,14 +149,14 @@ def row(clock: Clock, now: datetime, before: Stored | None = None, offices: Offi
         clock.rule.version,
         _calendar(clock),
         1 if before is None else before.deadline_version + (_moved(before, clock) is not None),
+        clock.due_at,
+        _next_fire(clock, marked, before, now),
+        marked,
         clock.agency,
         clock.state,
         clock.started_at,
-        clock.due_at,
         clock.ended_at,
-        _next_fire(clock, marked, before, now),
         clock.source_ref,
-        marked,
     )
 
 
