@@ -1,6 +1,6 @@
 """Everything that may happen, in any order that Hypothesis likes, and every promise when it has settled.
 
-`AMANAH_EXAMPLES=2000` tries 2,000 stories of 50 steps, which takes a part of a night. A
+`AMANAH_EXAMPLES=2000` tries 2,000 stories of 50 steps, which takes twelve minutes. A
 story that fails is printed as a list of steps: put it into `test_regressions.py` under a name that says what was wrong.
 """
 

@@ -10,6 +10,7 @@ of event in a batch, and sends what it says to topics of its own; it promises no
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from statistics import median
 
 import asyncpg
 import psutil
+from confluent_kafka import KafkaError, KafkaException
 
 from amanah.bench import life
 from amanah.bench.lines import Line, line, load
@@ -32,7 +34,7 @@ from amanah_chassis.database import migrate
 SERVICE = "sla_monitor"
 GROUP = f"amanah.{SERVICE}"
 EVENTS_OF_A_COMPLAINT = 4
-GROUP_PATIENCE = 30.0
+GROUP_PATIENCE = 60.0
 LOOK = 0.1
 PATIENCE = 600.0
 
@@ -124,9 +126,19 @@ async def _empty(stack: Stack, name: str) -> str:
 
 
 def _forget(kafka: str) -> None:
-    """What the service had read: it is to begin with the first record."""
-    deleted = topics.admin(kafka).delete_consumer_groups([GROUP], request_timeout=GROUP_PATIENCE)
-    deleted[GROUP].result(timeout=2 * GROUP_PATIENCE)
+    """What the service had read: it is to begin with the first record. Its members are named, and a named member that went
+    away belongs to the group until its session is over."""
+    admin = topics.admin(kafka)  # held until the answer: let go of, it would take the question along
+    until = time.monotonic() + GROUP_PATIENCE
+    while True:
+        deleted = admin.delete_consumer_groups([GROUP], request_timeout=GROUP_PATIENCE)
+        try:
+            deleted[GROUP].result(timeout=GROUP_PATIENCE)
+            return
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.NON_EMPTY_GROUP or time.monotonic() > until:
+                raise
+        time.sleep(LOOK)
 
 
 async def _until_rebuilt(stack: Stack, database: str, complaints: int, process: psutil.Process, name: str) -> Round:

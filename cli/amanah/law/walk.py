@@ -2,6 +2,7 @@
 process folds on one core."""
 
 import asyncio
+import multiprocessing
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,14 +34,14 @@ async def walk(place: Place, stretches: Sequence[Stretch], limit: int, *, for_go
 
 
 async def _walk(place: Place, stretches: Sequence[Stretch], limit: int, *, for_good: bool) -> Tally:
-    tally, law, parent = Tally(limit), places.law(place), os.getppid()
+    tally, law, asker = Tally(limit), places.law(place), multiprocessing.parent_process()
     look = recalculate.move if for_good else recalculate.preview
     async with places.opened(place) as chassis:
         try:
             for stretch in stretches:
                 async for looked in look(chassis, law, stretch):
                     tally.add(looked.complaints, looked.decisions)
-                if os.getppid() != parent:
+                if asker is not None and not asker.is_alive():
                     raise Fault("Whoever asked for this is gone.")
         except recalculate.Superseded as superseded:
             raise Fault(f"Stopped: {superseded}.") from None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -274,6 +275,9 @@ async def test_several_processes_share_the_complaints_and_each_clock_is_moved_on
     for complaint in complaints:
         assert len(recalculated(await everything(monitor, deadlines, complaint))) == 1
     assert (await walks.walk(place, stretches, 100, for_good=True)).moved == 0
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: Mock(is_alive=lambda: False))
+    with pytest.raises(Fault, match="Whoever asked for this is gone"):
+        await walks.walk(place, stretches[:1], 100, for_good=False)
 
 
 def _counted(tally: Tally, seen: list[Tally]) -> Tally:
