@@ -40,7 +40,7 @@ _WRITE = """
     update deadline d
     set calendar = n, deadline_version = v, due_at = t, next_fire_at = f, marks = m
     from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::timestamptz[], $7::timestamptz[],
-                $8::json[]) u (c, s, h, n, v, t, f, m)
+                $8::jsonb[]) u (c, s, h, n, v, t, f, m)
     where d.complaint_id = c and d.stage = s and d.holder = h
     """
 

@@ -200,7 +200,7 @@ _STATE, _MARKS = _FIELDS.index("state"), _FIELDS.index("marks")
 _KINDS = {
     "holder": "int",
     "deadline_version": "int",
-    "marks": "json",
+    "marks": "jsonb",
     **dict.fromkeys(("due_at", "next_fire_at", "started_at", "ended_at"), "timestamptz"),
 }
 _TYPES = [_KINDS.get(name, "text") for name in _FIELDS]
@@ -277,7 +277,7 @@ async def fire_due(db: Connection, come: datetime, detected_at: datetime, limit:
         ), claimed as (
             update deadline d
             set state = case when d.state in ('running', 'paused') and d.due_at <= $1 then 'breached' else d.state end,
-                next_fire_at = (select min((m ->> 0)::timestamptz) from json_array_elements(d.marks) m
+                next_fire_at = (select min((m ->> 0)::timestamptz) from jsonb_array_elements(d.marks) m
                                 where (m ->> 0)::timestamptz > $1)
             from due u where d.complaint_id = u.complaint_id and d.stage = u.stage and d.holder = u.holder
             returning d.complaint_id, d.stage, d.holder, d.rule, d.rule_version, d.calendar, d.deadline_version, d.agency,
@@ -289,7 +289,7 @@ async def fire_due(db: Connection, come: datetime, detected_at: datetime, limit:
             union all
             select complaint_id, stage, holder, rule, rule_version, calendar, deadline_version, agency, due_at, source_ref,
                    m ->> 1, (m ->> 0)::timestamptz
-            from claimed, json_array_elements(marks) m
+            from claimed, jsonb_array_elements(marks) m
             where (m ->> 0)::timestamptz between since and $1
               and case split_part(m ->> 1, '/', 1)
                   when 'escalation' then state = 'breached'
