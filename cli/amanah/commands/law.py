@@ -34,12 +34,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show which running clocks the law on disk would move, and change nothing."""
-    from amanah.law import processes
-
-    processes.prepare()
-    from amanah.law.place import find
-
-    _go(find(data, database, pack), limit, as_json, for_good=False)
+    _go(_find(data, database, pack), limit, as_json, for_good=False)
 
 
 @app.command
@@ -57,12 +52,7 @@ def apply(
     """
     if pack is not None and database is None:
         raise Fault("A stack applies the law of its own pack: change the files there, then apply.", 2)
-    from amanah.law import processes
-
-    processes.prepare()
-    from amanah.law.place import find
-
-    _go(find(data, database, pack), limit, as_json, for_good=True)
+    _go(_find(data, database, pack), limit, as_json, for_good=True)
 
 
 @app.command
@@ -98,6 +88,16 @@ def past(
         raise Fault(f"No law that was in force here held {' and '.join(parts)}.")
     write(files, folder)
     print(f"{folder}: {', '.join(sorted(files))}")
+
+
+def _find(data: Path | None, database: str | None, pack: str | None) -> "Place":
+    """While we read our modules, those who are to share the work read theirs."""
+    from amanah.law import processes
+
+    processes.prepare()
+    from amanah.law.place import find
+
+    return find(data, database, pack)
 
 
 def _go(place: "Place", limit: int, as_json: bool, *, for_good: bool) -> None:

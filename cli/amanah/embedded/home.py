@@ -7,6 +7,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from amanah import project
 from amanah.embedded import databases
@@ -100,16 +101,19 @@ class Home:
 
     def earlier_ports(self) -> dict[str, int]:
         """What the last stack here listened on."""
-        try:
-            return dict(json.loads((self.path / "stack.json").read_text())["ports"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
+        return dict(_told_before(self.path, "ports") or {})
 
 
 def earlier_pack(data: Path) -> str | None:
     """The folder of the pack that the last stack in `data` ran with; None of new data."""
+    pack: str | None = _told_before(data, "pack")
+    return pack
+
+
+def _told_before(data: Path, what: str) -> Any:
+    """Of what the last stack told of itself; None where there was none, or it cannot be read."""
     try:
-        return str(json.loads((data / "stack.json").read_text())["pack"])
+        return json.loads((data / "stack.json").read_text())[what]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -246,6 +246,17 @@ async def test_a_law_that_lies_there_unapplied_is_said_and_stops_nobody(
     await eventually(lambda: "amanah_law_not_applied 0.0" in monitor.get("/metrics"), "the gauge")
 
 
+async def before_another_law(count: int, deployment: Deployment, wire: Wire) -> list[UUID]:
+    """Complaints whose clocks a law on disk would move that nobody has applied yet."""
+    complaints = [uuid4() for _ in range(count)]
+    for complaint in complaints:
+        wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
+    for complaint in complaints:
+        await knows(deployment.monitor, complaint, 2)
+    deployment.free_the_third_of_june()
+    return complaints
+
+
 async def test_several_processes_share_the_complaints_and_each_clock_is_moved_once(
     deployment: Deployment,
     clock: VirtualClock,
@@ -253,12 +264,7 @@ async def test_several_processes_share_the_complaints_and_each_clock_is_moved_on
     deadlines: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monitor, complaints = deployment.monitor, [uuid4() for _ in range(7)]
-    for complaint in complaints:
-        wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
-    for complaint in complaints:
-        await knows(monitor, complaint, 2)
-    deployment.free_the_third_of_june()
+    monitor, complaints = deployment.monitor, await before_another_law(7, deployment, wire)
     monkeypatch.setattr(recalculate, "STRETCH", 2)
     place = Place(deployment.database, deployment.pack)
     async with opened(place) as chassis:
@@ -314,12 +320,7 @@ async def test_a_batch_that_gives_way_late_begins_anew_with_the_same_complaints(
     deployment: Deployment, clock: VirtualClock, wire: Wire, deadlines: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL may also end it when it writes; by then the next batch has the complaints behind."""
-    monitor, complaints = deployment.monitor, [uuid4() for _ in range(5)]
-    for complaint in complaints:
-        wire.send(submitted(complaint, FILED), routed(complaint, FILED, HOLDER))
-    for complaint in complaints:
-        await knows(monitor, complaint, 2)
-    deployment.free_the_third_of_june()
+    monitor, complaints = deployment.monitor, await before_another_law(5, deployment, wire)
     record, ended = telling.record, list[int]()
 
     async def ends_twice(*given: Any, **how: Any) -> None:
